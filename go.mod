@@ -6,6 +6,10 @@ require (
 	github.com/awnumar/memcall v0.4.0 // indirect
 	github.com/awnumar/memguard v0.23.0 // indirect
 	github.com/herumi/bls-eth-go-binary v1.36.4 // indirect
+	github.com/holiman/uint256 v1.2.0 // indirect
+	github.com/kilic/bls12-381 v0.1.0 // indirect
+	github.com/minio/sha256-simd v0.1.0 // indirect
+	github.com/protolambda/bls12-381-util v0.1.0 // indirect
 	github.com/protolambda/zrnt v0.34.1 // indirect
 	github.com/protolambda/ztyp v0.2.2 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
@@ -16,5 +20,6 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/term v0.47.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
