@@ -1,0 +1,252 @@
+//go:build cgo
+
+package bls
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+
+	blst "github.com/supranational/blst/bindings/go"
+
+	"github.com/claystack/dvkeys/internal/secret"
+)
+
+// order is r, the order of the groups and of the scalar field.
+var order, _ = new(big.Int).SetString("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001", 16)
+
+// Weights are the Lagrange coefficients that give a polynomial's value at 0 from
+// its values at a set of x-coordinates: f(0) = Σ λ_i f(x_i). They depend on
+// nothing secret. Making them costs a field inversion; they are meant to be kept
+// per set.
+//
+// Each λ_i is held as a whole number over a denominator that all share, since
+// for small x-coordinates these numbers are short, which makes the sums of points
+// short too.
+type Weights struct {
+	scalars []blst.Scalar // λ_i mod r
+	digits  [][]int8      // signed digits of the numerators, for sums of points
+	inverse *blst.Scalar  // of the common denominator; nil when that is 1
+}
+
+// NewWeights returns the coefficients for the given x-coordinates: not zero, no
+// two equal, at least one.
+func NewWeights(xs []uint64) (*Weights, error) {
+	if len(xs) == 0 {
+		return nil, errors.New("bls: interpolation over no points")
+	}
+	seen := make(map[uint64]bool, len(xs))
+	for _, x := range xs {
+		if x == 0 {
+			return nil, errors.New("bls: x-coordinate 0, which is the secret itself")
+		}
+		if seen[x] {
+			return nil, fmt.Errorf("bls: x-coordinate %d twice", x)
+		}
+		seen[x] = true
+	}
+	numerators, denominator := integerWeights(xs)
+	w := &Weights{scalars: make([]blst.Scalar, len(xs)), digits: make([][]int8, len(xs))}
+	inverse := new(big.Int).ModInverse(denominator, order)
+	longest := 0
+	for i, c := range numerators {
+		λ := new(big.Int).Mul(c, inverse)
+		w.scalars[i] = *scalarFrom(λ.Mod(λ, order))
+		longest = max(longest, c.BitLen())
+	}
+	if longest < chainBits {
+		if denominator.Cmp(big.NewInt(1)) != 0 {
+			w.inverse = scalarFrom(inverse)
+		}
+	} else { // the numerators are no shorter than field elements: use those
+		for i := range numerators {
+			numerators[i] = new(big.Int).SetBytes(w.scalars[i].ToBEndian())
+		}
+	}
+	for i, c := range numerators {
+		w.digits[i] = signedDigits(c)
+	}
+	return w, nil
+}
+
+// chainBits is the length of a numerator from which on sums over the numerators,
+// and the multiplication by the denominator's inverse that they need, are no
+// longer cheaper than sums over the coefficients themselves.
+const chainBits = 192
+
+// integerWeights returns whole numbers c_i and D > 0 with λ_i = c_i / D.
+func integerWeights(xs []uint64) ([]*big.Int, *big.Int) {
+	nums := make([]*big.Int, len(xs))
+	dens := make([]*big.Int, len(xs))
+	common := big.NewInt(1)
+	for i, xi := range xs {
+		num, den := big.NewInt(1), big.NewInt(1)
+		bi := new(big.Int).SetUint64(xi)
+		for j, xj := range xs {
+			if j == i {
+				continue
+			}
+			bj := new(big.Int).SetUint64(xj)
+			num.Mul(num, bj)
+			den.Mul(den, new(big.Int).Sub(bj, bi))
+		}
+		if den.Sign() < 0 {
+			num.Neg(num)
+			den.Neg(den)
+		}
+		g := new(big.Int).GCD(nil, nil, new(big.Int).Abs(num), den)
+		nums[i], dens[i] = num.Quo(num, g), den.Quo(den, g)
+		g.GCD(nil, nil, common, dens[i])
+		common.Mul(common, new(big.Int).Quo(dens[i], g))
+	}
+	for i := range nums {
+		nums[i].Mul(nums[i], new(big.Int).Quo(common, dens[i]))
+	}
+	return nums, common
+}
+
+// signedDigits returns the non-adjacent form of c, least significant first: each
+// digit -1, 0 or 1, and of two neighbours at most one not 0.
+func signedDigits(c *big.Int) []int8 {
+	k := new(big.Int).Abs(c)
+	sign := int8(c.Sign())
+	digits := make([]int8, 0, k.BitLen()+1)
+	for k.Sign() > 0 {
+		d := int8(0)
+		if k.Bit(0) == 1 {
+			d = 1 - 2*int8(k.Bit(1)) // 1 for …01, -1 for …11
+			k.Sub(k, big.NewInt(int64(d)))
+		}
+		digits = append(digits, sign*d)
+		k.Rsh(k, 1)
+	}
+	return digits
+}
+
+// scalarFrom encodes a public number in 1 … r-1.
+func scalarFrom(x *big.Int) *blst.Scalar {
+	return new(blst.Scalar).FromBEndian(x.FillBytes(make([]byte, ScalarSize)))
+}
+
+// CombineSecret returns Σ λ_i·values[i], the polynomial's value at 0, in a
+// guarded buffer that the caller destroys. The values are secret scalars in the
+// order of the x-coordinates.
+func (w *Weights) CombineSecret(values [][]byte) (*secret.Buffer, error) {
+	if len(values) != len(w.scalars) {
+		return nil, fmt.Errorf("bls: %d values for %d coefficients", len(values), len(w.scalars))
+	}
+	buf, err := secret.New(2 * ScalarSize)
+	if err != nil {
+		return nil, err
+	}
+	defer buf.Destroy()
+	sum, term := scalarAt(buf.Bytes()), scalarAt(buf.Bytes()[ScalarSize:])
+	for i, v := range values {
+		if err := CheckScalar(v); err != nil {
+			return nil, err
+		}
+		reverse(buf.Bytes()[ScalarSize:], v)
+		term.MulAssign(&w.scalars[i])
+		sum.AddAssign(term)
+	}
+	out, err := secret.New(ScalarSize)
+	if err != nil {
+		return nil, err
+	}
+	reverse(out.Bytes(), buf.Bytes()[:ScalarSize])
+	if err := CheckScalar(out.Bytes()); err != nil {
+		out.Destroy()
+		return nil, err
+	}
+	return out, nil
+}
+
+// CombineKeys returns Σ λ_i·keys[i]: the group's public key from its shares'.
+func (w *Weights) CombineKeys(keys []PublicKey) (PublicKey, error) {
+	if len(keys) != len(w.scalars) {
+		return PublicKey{}, fmt.Errorf("bls: %d keys for %d coefficients", len(keys), len(w.scalars))
+	}
+	points := make([]*blst.P1Affine, len(keys))
+	for i := range keys {
+		points[i] = &keys[i].p
+	}
+	sum := chain[blst.P1](points, w.digits)
+	if w.inverse != nil {
+		sum.MultAssign(w.inverse)
+	}
+	return keyFrom(sum)
+}
+
+// CombineSignatures returns Σ λ_i·partials[i]: the group's signature from its
+// members' partial signatures. It is right only if all of them are: verify it.
+func (w *Weights) CombineSignatures(partials []Signature) (Signature, error) {
+	if len(partials) != len(w.scalars) {
+		return Signature{}, fmt.Errorf("bls: %d partial signatures for %d coefficients", len(partials), len(w.scalars))
+	}
+	points := make([]*blst.P2Affine, len(partials))
+	for i := range partials {
+		points[i] = &partials[i].p
+	}
+	sum := chain[blst.P2](points, w.digits)
+	if w.inverse != nil {
+		sum.MultAssign(w.inverse)
+	}
+	s := Signature{*sum.ToAffine()}
+	if s.IsZero() {
+		return Signature{}, ErrSignature
+	}
+	return s, nil
+}
+
+// CombineWire is CombineSignatures over the 96-byte compressed forms. It skips
+// the subgroup check of each partial signature and makes it once, of the sum. The
+// caller verifies the sum, which is what makes that safe: a signature that
+// verifies is the right one whatever it was summed from.
+func (w *Weights) CombineWire(partials [][]byte) (Signature, error) {
+	points := make([]Signature, len(partials))
+	for i, b := range partials {
+		var err error
+		if points[i], err = parseUnchecked(b); err != nil {
+			return Signature{}, err
+		}
+	}
+	s, err := w.CombineSignatures(points)
+	if err != nil {
+		return Signature{}, err
+	}
+	if !s.p.SigValidate(true) {
+		return Signature{}, ErrSignature
+	}
+	return s, nil
+}
+
+// group is a point of G1 or G2 in projective form.
+type group[P any] interface {
+	*P
+	AddAssign(any) *P
+	SubAssign(any) *P
+}
+
+// chain returns Σ digits[i]·points[i] by one run of doublings that all terms
+// share. Its time depends on the digits, which are public.
+func chain[P any, G group[P], A any](points []*A, digits [][]int8) G {
+	longest := 0
+	for _, d := range digits {
+		longest = max(longest, len(d))
+	}
+	acc := G(new(P)) // blst's zero value is infinity
+	for b := longest - 1; b >= 0; b-- {
+		acc.AddAssign((*P)(acc))
+		for i, d := range digits {
+			if b < len(d) {
+				switch d[b] {
+				case 1:
+					acc.AddAssign(points[i])
+				case -1:
+					acc.SubAssign(points[i])
+				}
+			}
+		}
+	}
+	return acc
+}
