@@ -46,7 +46,7 @@ func TestREADMEFault(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"# x\n", "no Go snippet"},
 		{"```go\n" + body + "```\n", "without a mark"},
-		{mark + "\n```go\n" + body + "```\n", "without a mark"},
+		{mark + "\n```go\n" + body + "```\n", "a mark without a Go snippet"},
 		{mark + "text\n", "a mark without a Go snippet"},
 		{mark + "```go\n" + body + "h()\n```\n", "differs"},
 		{mark + "```go\n" + strings.Replace(body, "why", "not", 1) + "```\n", "differs"},

@@ -1,0 +1,49 @@
+# Everything here needs Go, gcc and make, and nothing else.
+
+GO          ?= go
+BENCH       ?= .
+FUZZTIME    ?= 10s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PASSPHRASE  := onboard-passphrase
+
+.PHONY: help demo test check fmt vet staticcheck vulncheck bench fuzz golden
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(PASSPHRASE) ## onboard four validators on Hoodi into ./onboard-out
+	$(GO) run ./examples/onboard -passphrase-file $(PASSPHRASE)
+
+# A random passphrase, written once, readable by its owner only. `set -C` refuses to write to a file that exists.
+$(PASSPHRASE):
+	@(umask 077; set -C; head -c 24 /dev/urandom | base64 > $@)
+	@echo "made a random passphrase for the key file: ./$@ (mode 0600)"
+
+test: ## run every test, with the race detector
+	$(GO) test -race -timeout 25m ./...
+
+check: fmt vet staticcheck test vulncheck ## all that must pass before a commit
+
+fmt:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted by gofmt:"; gofmt -l .; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	$(GO) run $(STATICCHECK) ./...
+
+vulncheck: ## look for known vulnerabilities, where the database can be reached
+	@.ci/vulncheck
+
+bench: ## run the benchmarks, each beside its baseline (BENCH=regexp)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+
+fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
+	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print t[i], $$2; n = 0 }' \
+	| while read -r target package; do \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+	done
+
+golden: ## write testdata/api.txt and testdata/deps.txt anew
+	$(GO) test ./internal/checks -run '^TestGolden' -update

@@ -1,0 +1,192 @@
+package checks
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// window is how many bytes in a row of a secret must not be found.
+const window = 4
+
+// A needle is a secret to be looked for in text: in either byte order, in any of the ways in which Go prints bytes.
+type needle struct {
+	windows map[uint32]bool
+	decimal []string // the beginnings of the secret written as one number
+}
+
+func newNeedle(secret []byte) needle {
+	n := needle{windows: map[uint32]bool{}}
+	reversed := slices.Clone(secret)
+	slices.Reverse(reversed)
+	for _, b := range [][]byte{secret, reversed} {
+		for i := 0; i+window <= len(b); i++ {
+			n.windows[binary.BigEndian.Uint32(b[i:])] = true
+		}
+		if d := new(big.Int).SetBytes(b).String(); len(d) >= 12 {
+			n.decimal = append(n.decimal, d[:12])
+		}
+	}
+	return n
+}
+
+// in returns how the secret, or a run of it, is written in the text, or "".
+func (n needle) in(text string) string {
+	for _, d := range n.decimal {
+		if strings.Contains(text, d) {
+			return "as a decimal number"
+		}
+	}
+	for _, r := range readings {
+		for _, b := range r.bytes(text) {
+			for i := 0; i+window <= len(b); i++ {
+				if n.windows[binary.BigEndian.Uint32(b[i:])] {
+					return r.name
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// readings are the ways to read bytes out of a text. Each returns every run of bytes that it can see.
+var readings = []struct {
+	name  string
+	bytes func(string) [][]byte
+}{
+	{"as raw bytes", func(s string) [][]byte { return [][]byte{[]byte(s)} }},
+	{"as escaped text", unescaped},
+	{"as one character a byte", characters},
+	{"as hexadecimal", hexadecimal},
+	{"as a list of decimal numbers", func(s string) [][]byte { return numbers(s, 10) }},
+	{"as a list of hexadecimal numbers", func(s string) [][]byte { return numbers(s, 16) }},
+	{"as a list of octal numbers", func(s string) [][]byte { return numbers(s, 8) }},
+	{"as a list of binary numbers", func(s string) [][]byte { return numbers(s, 2) }},
+	{"as base64", func(s string) [][]byte {
+		return append(inBase64(s, base64.RawStdEncoding), inBase64(s, base64.RawURLEncoding)...)
+	}},
+}
+
+func unescaped(s string) [][]byte {
+	if !strings.Contains(s, `\`) {
+		return nil
+	}
+	var out []byte
+	for s != "" {
+		c, multibyte, rest, err := strconv.UnquoteChar(s, 0)
+		if err != nil {
+			c, multibyte, rest = rune(s[0]), false, s[1:]
+		}
+		if s = rest; multibyte && c > 0xff {
+			out = append(out, string(c)...)
+		} else {
+			out = append(out, byte(c))
+		}
+	}
+	return [][]byte{out}
+}
+
+func characters(s string) [][]byte {
+	var out []byte
+	for _, c := range s {
+		if c != ' ' {
+			out = append(out, byte(c))
+		}
+	}
+	return [][]byte{out}
+}
+
+// hexadecimal reads every digit, at both alignments, over whatever separates them.
+func hexadecimal(s string) [][]byte {
+	digits := strings.Map(func(c rune) rune {
+		if '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' {
+			return c
+		}
+		return -1
+	}, strings.ReplaceAll(s, "0x", ""))
+	var out [][]byte
+	for _, d := range []string{digits, digits[min(1, len(digits)):]} {
+		b, _ := hex.DecodeString(d[:len(d)/2*2])
+		out = append(out, b)
+	}
+	return out
+}
+
+var (
+	word      = regexp.MustCompile(`[0-9a-zA-Z]+`)
+	base64Run = regexp.MustCompile(`[0-9a-zA-Z+/_-]+`)
+)
+
+// numbers reads consecutive words that are numbers below 256 in the base.
+func numbers(s string, base int) [][]byte {
+	out := [][]byte{nil}
+	for _, w := range word.FindAllString(s, -1) {
+		for _, prefix := range []string{"0x", "0X", "0o", "0b"} {
+			w = strings.TrimPrefix(w, prefix)
+		}
+		if n, err := strconv.ParseUint(w, base, 8); err == nil {
+			out[len(out)-1] = append(out[len(out)-1], byte(n))
+		} else if w != "U" { // U+0041
+			out = append(out, nil)
+		}
+	}
+	return out
+}
+
+func inBase64(s string, encoding *base64.Encoding) [][]byte {
+	var out [][]byte
+	for _, run := range base64Run.FindAllString(s, -1) {
+		for skip := 0; skip < 4 && skip < len(run); skip++ {
+			part := run[skip:]
+			if len(part)%4 == 1 {
+				part = part[:len(part)-1]
+			}
+			b, _ := encoding.DecodeString(part)
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// TestNeedle shows that a run of four bytes of a secret is found however it is written, and that other text is not
+// taken for it.
+func TestNeedle(t *testing.T) {
+	secret := make([]byte, 32)
+	for i := range secret {
+		secret[i] = byte(i*i*7 + 13*i + 0x91)
+	}
+	n := newNeedle(secret)
+	reversed := slices.Clone(secret)
+	slices.Reverse(reversed)
+	for _, b := range [][]byte{secret, reversed, secret[9:13], secret[28:], secret[:4]} {
+		for _, verb := range []string{
+			"%s", "%x", "%X", "% x", "%#x", "%# x", "%q", "%+q", "%v", "%d", "%#v", "%o", "%O", "%b", "%c", "%U", "%03d",
+		} {
+			text := fmt.Sprintf("key{"+verb+"}", b)
+			require.NotEmpty(t, n.in(text), "%s: %s", verb, text)
+			text = fmt.Sprintf("key{"+verb+"}", string(b))
+			require.True(t, n.in(text) != "" || strings.Contains(text, "%!"), "string, %s: %s", verb, text)
+			text = fmt.Sprintf("key{"+verb+"}", [4]byte(b[:4]))
+			require.True(t, n.in(text) != "" || strings.Contains(text, "%!"), "array, %s: %s", verb, text)
+		}
+		for skip := range 3 { // at each alignment of a longer base64 text
+			text := base64.StdEncoding.EncodeToString(append(make([]byte, skip), b...))
+			require.NotEmpty(t, n.in(`{"k":"`+text+`"}`), text)
+		}
+	}
+	require.NotEmpty(t, n.in(new(big.Int).SetBytes(secret).String()))
+	require.NotEmpty(t, n.in(new(big.Int).SetBytes(reversed).String()))
+
+	require.Empty(t, n.in(fmt.Sprintf("%x", secret[:3])), "three bytes are chance")
+	require.Empty(t, n.in(fmt.Sprintf("%x %v %q", make([]byte, 48), make([]byte, 48), "[secret]")))
+	require.Empty(t, n.in(""))
+}
