@@ -39,9 +39,8 @@ func allocate(n int) (block, error) {
 		if err != nil {
 			return block{}, err
 		}
-		b := block{at, n}
-		fill(b.after())
-		return b, nil
+		fill(unsafe.Slice((*byte)(unsafe.Add(at, n)), slotMax-n)) // up to the canary that is there already
+		return block{at, n}, nil
 	default:
 		m, err := mapLocked(n)
 		if err != nil {
@@ -62,14 +61,12 @@ func (b block) release() {
 	if !intact {
 		panic("secret: memory corruption: the bytes next to a secret were overwritten")
 	}
-	if b.n <= slotMax {
-		Wipe(unsafe.Slice((*byte)(b.at), slotMax))
-		slots.put(b.at)
+	if b.n > slotMax {
+		unmap(b.mapping())
 		return
 	}
-	m := b.mapping()
-	Wipe(m)
-	unmap(m)
+	Wipe(unsafe.Slice((*byte)(b.at), slotMax)) // the canary in the rest of the slot
+	slots.put(b.at)
 }
 
 // bytes returns the block's memory; its capacity is its length, so that append cannot write past it.
@@ -98,19 +95,31 @@ func (b block) after() []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(b.at, b.n)), slotPitch-b.n)
 }
 
-// fill writes the canary over b, again and again.
+// fill writes the canary over b. Which of its bytes goes where depends on the address only, so that a canary reads the same
+// whatever the length of the secret before it.
 func fill(b []byte) {
+	b = b[copy(b, phase(b)):]
 	for c := canary(); len(b) > 0; b = b[copy(b, c[:]):] {
 	}
 }
 
 // unbroken reports whether b is as fill left it.
 func unbroken(b []byte) bool {
+	head := phase(b)
+	head = head[:min(len(head), len(b))]
+	if string(b[:len(head)]) != string(head) {
+		return false
+	}
 	c := canary()
-	for ; len(b) >= canaryLen; b = b[canaryLen:] {
+	for b = b[len(head):]; len(b) >= canaryLen; b = b[canaryLen:] {
 		if [canaryLen]byte(b) != *c {
 			return false
 		}
 	}
 	return string(b) == string(c[:len(b)])
+}
+
+// phase returns the canary from the byte on that belongs at the start of b.
+func phase(b []byte) []byte {
+	return canary()[uintptr(unsafe.Pointer(unsafe.SliceData(b)))%canaryLen:]
 }
