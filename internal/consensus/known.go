@@ -3,7 +3,6 @@ package consensus
 import (
 	"encoding/hex"
 	"fmt"
-	"strings"
 )
 
 // The networks that are known by name. Versions and epochs are those of the configurations that each network's
@@ -101,21 +100,6 @@ var reserved = []struct {
 		genesis:               Version{0x10, 0x73, 0x31, 0x83},
 		genesisValidatorsRoot: root("bb4a1a9e3f7f4e10edcd734e4acc3b5ffd4f830efe0af2748fa458cfee5d2658"),
 	},
-}
-
-// ByName returns a known network. Ephemery is not among them: it changes at each of its resets, see [Ephemery].
-func ByName(name string) (*Network, error) {
-	names := make([]string, len(known))
-	for i, n := range known {
-		if n.Name == name {
-			return n, nil
-		}
-		names[i] = n.Name
-	}
-	if name == ephemeryName {
-		return nil, fmt.Errorf("consensus: network ephemery starts anew at each reset: its iteration and genesis validators root are needed")
-	}
-	return nil, fmt.Errorf("consensus: network %q is unknown, one of %s expected", name, strings.Join(names, ", "))
 }
 
 // Ephemery returns the test network of that name in one of its iterations: chain id 39438000 + iteration. later are

@@ -1,0 +1,68 @@
+package signer
+
+import (
+	"errors"
+
+	"github.com/claystack/dvkeys/internal/consensus"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// Duty is an object that a validator's key signs. The set is closed, so that no
+// importer can add a type whose root is something else than it says.
+type Duty interface {
+	// signingRoot checks the duty and returns what is signed for it on n.
+	signingRoot(n *Network) (keyshare.Root, error)
+}
+
+// SigningRoot returns the 32 bytes that a duty's signature is over on a network:
+// the hash of the object's root and the domain. It refuses a duty that the
+// network would not honour, or that could only be a mistake.
+func SigningRoot(n *Network, d Duty) (keyshare.Root, error) {
+	if err := n.check(); err != nil {
+		return keyshare.Root{}, err
+	}
+	if d == nil {
+		return keyshare.Root{}, errors.New("signer: the duty is missing")
+	}
+	return d.signingRoot(n)
+}
+
+// VoluntaryExit asks the network to let a validator go, for good. It is signed by
+// the validator's key under the Capella fork version, whatever fork is in force
+// (EIP-7044), so an exit that is signed ahead stays valid.
+type VoluntaryExit struct {
+	Epoch          uint64 // the exit is valid from this epoch on; 0 is at once
+	ValidatorIndex uint64 // known once the deposit has been processed
+}
+
+func (e VoluntaryExit) signingRoot(n *Network) (keyshare.Root, error) {
+	domain, err := n.net.VoluntaryExitDomain()
+	if err != nil {
+		return keyshare.Root{}, err
+	}
+	return consensus.SigningRoot(consensus.VoluntaryExitRoot(e.Epoch, e.ValidatorIndex), domain), nil
+}
+
+// BLSToExecutionChange replaces a validator's 0x00 credentials, once and for good,
+// by 0x01 credentials. It is signed by the withdrawal key From, not by the
+// validator's, under the genesis fork version.
+type BLSToExecutionChange struct {
+	ValidatorIndex uint64
+	From           keyshare.PublicKey // the key whose hash the credentials hold
+	To             keyshare.Address
+}
+
+func (c BLSToExecutionChange) signingRoot(n *Network) (keyshare.Root, error) {
+	if c.From.IsZero() {
+		return keyshare.Root{}, errors.New("signer: credential change: the withdrawal public key is missing")
+	}
+	if c.To.IsZero() {
+		return keyshare.Root{}, errors.New("signer: credential change: the new address is zero")
+	}
+	domain, err := n.net.BLSToExecutionChangeDomain()
+	if err != nil {
+		return keyshare.Root{}, err
+	}
+	root := consensus.BLSToExecutionChangeRoot(c.ValidatorIndex, c.From.Bytes(), c.To)
+	return consensus.SigningRoot(root, domain), nil
+}
