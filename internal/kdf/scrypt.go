@@ -1,0 +1,118 @@
+package kdf
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"sync"
+
+	"golang.org/x/crypto/salsa20/salsa"
+)
+
+// ScryptMemory is how much work memory all scrypts of the process may have together, in bytes: 1 GiB for their tables and
+// some for the blocks beside these. One that finds too little left waits until others are done.
+const ScryptMemory = 1<<30 + 1<<20
+
+// Scrypt fills out with a key derived from a password (RFC 7914). n is a power of two above 1, r and p are at least 1, and
+// [ScryptSize] of them is at most [ScryptMemory].
+//
+// The work memory is ordinary memory: it is too large to be locked, and does not tell the key to anyone who does not
+// know the password. It does help to guess that, so it is wiped. It is used again by the next call, or left to the
+// garbage collector if there is none for a while.
+func Scrypt(out, password, salt []byte, n, r, p int) error {
+	m, err := NewMAC(sha256.New)
+	if err != nil {
+		return err
+	}
+	defer m.Destroy()
+	size := int(ScryptSize(uint64(n), uint64(r), uint64(p)))
+	work := memory.borrow(size)
+	defer memory.giveBack(work)
+
+	block := 128 * r
+	b, rest := work[:p*block], work[p*block:]
+	x, y, v := rest[:block], rest[block:2*block], rest[2*block:]
+	m.PBKDF2(b, password, salt, 1)
+	for ; len(b) > 0; b = b[block:] {
+		mix(b[:block], x, y, v)
+	}
+	m.PBKDF2(out, password, work[:p*block], 1)
+	return nil
+}
+
+// ScryptSize returns how many bytes of work memory [Scrypt] needs, for n, r and p below 2^40, 2^12 and 2^12.
+func ScryptSize(n, r, p uint64) uint64 { return 128 * r * (n + p + 2) }
+
+// mix is scryptROMix of RFC 7914: it replaces b, with the blocks x and y and the table v of such blocks to work in.
+func mix(b, x, y, v []byte) {
+	size := len(b)
+	n := len(v) / size
+	copy(v, b)
+	for i := 1; i < n; i++ {
+		mixBlock(v[i*size:(i+1)*size], v[(i-1)*size:i*size])
+	}
+	mixBlock(x, v[(n-1)*size:])
+	for range n {
+		j := int(binary.LittleEndian.Uint64(x[size-64:]) & uint64(n-1))
+		subtle.XORBytes(x, x, v[j*size:(j+1)*size])
+		mixBlock(y, x)
+		x, y = y, x
+	}
+	copy(b, x)
+}
+
+// mixBlock is scryptBlockMix of RFC 7914: in and out are the same number of pairs of 64-byte chunks.
+func mixBlock(out, in []byte) {
+	half := len(in) / 2
+	t := (*[64]byte)(in[len(in)-64:])
+	var sum [64]byte
+	for i := 0; i < half; i += 64 {
+		subtle.XORBytes(sum[:], t[:], in[2*i:2*i+64])
+		t = (*[64]byte)(out[i:])
+		salsa.Core208(t, &sum)
+		subtle.XORBytes(sum[:], t[:], in[2*i+64:2*i+128])
+		t = (*[64]byte)(out[half+i:])
+		salsa.Core208(t, &sum)
+	}
+}
+
+// memory is what all scrypts share.
+var memory = newBudget(ScryptMemory)
+
+// budget lends memory up to a limit.
+type budget struct {
+	mu    sync.Mutex
+	freed *sync.Cond
+	left  int
+	idle  sync.Pool // of *[]byte
+}
+
+func newBudget(limit int) *budget {
+	b := &budget{left: limit}
+	b.freed = sync.NewCond(&b.mu)
+	return b
+}
+
+// borrow returns size zero bytes as soon as so many are left.
+func (b *budget) borrow(size int) []byte {
+	b.mu.Lock()
+	for b.left < size {
+		b.freed.Wait()
+	}
+	b.left -= size
+	b.mu.Unlock()
+	if used, ok := b.idle.Get().(*[]byte); ok && cap(*used) >= size {
+		return (*used)[:size]
+	}
+	return make([]byte, size)
+}
+
+// giveBack wipes what was borrowed.
+func (b *budget) giveBack(borrowed []byte) {
+	clear(borrowed)
+	b.idle.Put(&borrowed)
+	b.mu.Lock()
+	b.left += len(borrowed)
+	b.mu.Unlock()
+	b.freed.Broadcast()
+}
