@@ -10,17 +10,20 @@ import (
 // Gwei is an amount of 1e-9 ether, the unit of deposits and validator balances.
 type Gwei uint64
 
+// Ether is one ether.
+const Ether Gwei = 1e9
+
 // Amounts of the consensus specification, in the gwei of a deposit. They are the
 // same on every network.
 const (
 	// MinDeposit is the least that the deposit contract takes.
-	MinDeposit Gwei = 1e9
+	MinDeposit = Ether
 	// ActivationBalance is what a validator needs to become active, and all that
 	// counts for one with 0x00 or 0x01 credentials.
-	ActivationBalance Gwei = 32e9
+	ActivationBalance = 32 * Ether
 	// MaxEffectiveBalance is all that counts for a validator with 0x02
 	// credentials (EIP-7251).
-	MaxEffectiveBalance Gwei = 2048e9
+	MaxEffectiveBalance = 2048 * Ether
 )
 
 const etherDecimals = 9 // of gwei in ether

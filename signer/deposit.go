@@ -116,13 +116,19 @@ type fault struct{ field, reason string }
 
 // faults returns what is wrong with a deposit before it is signed.
 func (d Deposit) faults(n *Network, o *DepositOptions) []fault {
-	if o == nil {
-		o = &DepositOptions{}
-	}
 	var list []fault
 	if d.PublicKey.IsZero() {
 		list = append(list, fault{fieldPublicKey, "is missing"})
 	}
+	return append(list, d.termFaults(n, o)...)
+}
+
+// termFaults returns what is wrong with all but the key.
+func (d Deposit) termFaults(n *Network, o *DepositOptions) []fault {
+	if o == nil {
+		o = &DepositOptions{}
+	}
+	var list []fault
 	if reason := d.credentialsFault(o); reason != "" {
 		list = append(list, fault{fieldCredentials, reason})
 	}
