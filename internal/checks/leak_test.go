@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,28 +17,30 @@ import (
 // window is how many bytes in a row of a secret must not be found.
 const window = 4
 
-// A needle is a secret to be looked for in text: in either byte order, in any of the ways in which Go prints bytes.
+// A needle is what is looked for in text: secrets in either byte order, in any of the ways in which Go prints bytes.
 type needle struct {
 	windows map[uint32]bool
-	decimal []string // the beginnings of the secret written as one number
+	decimal []string // the beginnings of the secrets written as one number
 }
 
-func newNeedle(secret []byte) needle {
+func newNeedle(secrets ...[]byte) needle {
 	n := needle{windows: map[uint32]bool{}}
-	reversed := slices.Clone(secret)
-	slices.Reverse(reversed)
-	for _, b := range [][]byte{secret, reversed} {
-		for i := 0; i+window <= len(b); i++ {
-			n.windows[binary.BigEndian.Uint32(b[i:])] = true
-		}
-		if d := new(big.Int).SetBytes(b).String(); len(d) >= 12 {
-			n.decimal = append(n.decimal, d[:12])
+	for _, secret := range secrets {
+		reversed := slices.Clone(secret)
+		slices.Reverse(reversed)
+		for _, b := range [][]byte{secret, reversed} {
+			for i := 0; i+window <= len(b); i++ {
+				n.windows[binary.BigEndian.Uint32(b[i:])] = true
+			}
+			if d := new(big.Int).SetBytes(b).String(); len(d) >= 12 {
+				n.decimal = append(n.decimal, d[:12])
+			}
 		}
 	}
 	return n
 }
 
-// in returns how the secret, or a run of it, is written in the text, or "".
+// in returns how a secret, or a run of one, is written in the text, or "".
 func (n needle) in(text string) string {
 	for _, d := range n.decimal {
 		if strings.Contains(text, d) {
@@ -67,10 +68,7 @@ var readings = []struct {
 	{"as escaped text", unescaped},
 	{"as one character a byte", characters},
 	{"as hexadecimal", hexadecimal},
-	{"as a list of decimal numbers", func(s string) [][]byte { return numbers(s, 10) }},
-	{"as a list of hexadecimal numbers", func(s string) [][]byte { return numbers(s, 16) }},
-	{"as a list of octal numbers", func(s string) [][]byte { return numbers(s, 8) }},
-	{"as a list of binary numbers", func(s string) [][]byte { return numbers(s, 2) }},
+	{"as a list of numbers", numbers},
 	{"as base64", func(s string) [][]byte {
 		return append(inBase64(s, base64.RawStdEncoding), inBase64(s, base64.RawURLEncoding)...)
 	}},
@@ -121,30 +119,43 @@ func hexadecimal(s string) [][]byte {
 	return out
 }
 
-var (
-	word      = regexp.MustCompile(`[0-9a-zA-Z]+`)
-	base64Run = regexp.MustCompile(`[0-9a-zA-Z+/_-]+`)
-)
-
-// numbers reads consecutive words that are numbers below 256 in the base.
-func numbers(s string, base int) [][]byte {
-	out := [][]byte{nil}
-	for _, w := range word.FindAllString(s, -1) {
-		for _, prefix := range []string{"0x", "0X", "0o", "0b"} {
-			w = strings.TrimPrefix(w, prefix)
+// numbers reads consecutive words that are numbers below 256, in each base.
+func numbers(s string) [][]byte {
+	words := strings.FieldsFunc(s, func(c rune) bool { return !alphanumeric(c) })
+	var out [][]byte
+	for _, base := range []int{2, 8, 10, 16} {
+		run := []byte(nil)
+		for _, w := range words {
+			if len(w) > 2 && w[0] == '0' && strings.IndexByte("xXob", w[1]) >= 0 {
+				w = w[2:]
+			}
+			if n, ok := small(w, base); ok {
+				run = append(run, n)
+			} else if w != "U" { // U+0041
+				out, run = append(out, run), nil
+			}
 		}
-		if n, err := strconv.ParseUint(w, base, 8); err == nil {
-			out[len(out)-1] = append(out[len(out)-1], byte(n))
-		} else if w != "U" { // U+0041
-			out = append(out, nil)
-		}
+		out = append(out, run)
 	}
 	return out
 }
 
+// small parses a number of one byte.
+func small(word string, base int) (n byte, ok bool) {
+	if len(word) == 0 || len(word) > 8 {
+		return 0, false
+	}
+	u, err := strconv.ParseUint(word, base, 8)
+	return byte(u), err == nil
+}
+
+func alphanumeric(c rune) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
 func inBase64(s string, encoding *base64.Encoding) [][]byte {
 	var out [][]byte
-	for _, run := range base64Run.FindAllString(s, -1) {
+	for _, run := range strings.FieldsFunc(s, func(c rune) bool { return !alphanumeric(c) && !strings.ContainsRune("+/-_", c) }) {
 		for skip := 0; skip < 4 && skip < len(run); skip++ {
 			part := run[skip:]
 			if len(part)%4 == 1 {
