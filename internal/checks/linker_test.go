@@ -2,6 +2,7 @@ package checks
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,4 +60,15 @@ func linked(symbols, prefix string) string {
 		}
 	}
 	return ""
+}
+
+// TestWithoutCgo holds that a build without cgo fails with one error that says what to do.
+func TestWithoutCgo(t *testing.T) {
+	cmd := exec.Command("go", "build", module+"/shamir")
+	cmd.Dir = root()
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "dvkeys_needs_cgo")
+	require.Equal(t, 2, strings.Count(string(out), "\n"), "more than one error:\n%s", out)
 }
