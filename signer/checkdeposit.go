@@ -7,5 +7,5 @@ func CheckDeposit(n *Network, wc WithdrawalCredentials, amount Gwei, o *DepositO
 	if err := n.check(); err != nil {
 		return err
 	}
-	return join(Deposit{WithdrawalCredentials: wc, Amount: amount}.termFaults(n, o), -1)
+	return join(Deposit{WithdrawalCredentials: wc, Amount: amount}.termFaults(n, o))
 }

@@ -58,7 +58,7 @@ func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalC
 		return nil, errors.New("signer: deposit: the key is missing")
 	}
 	d := Deposit{PublicKey: k.PublicKey(), WithdrawalCredentials: wc, Amount: amount}
-	if err := join(d.faults(n, o), -1); err != nil {
+	if err := join(d.faults(n, o)); err != nil {
 		return nil, err
 	}
 	root := d.root(n)
@@ -83,7 +83,7 @@ func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalC
 }
 
 func (d Deposit) signingRoot(n *Network) (keyshare.Root, error) {
-	if err := join(d.faults(n, nil), -1); err != nil {
+	if err := join(d.faults(n, nil)); err != nil {
 		return keyshare.Root{}, err
 	}
 	return d.root(n), nil
@@ -164,11 +164,12 @@ func (d Deposit) amountFault(n *Network, o *DepositOptions) string {
 	return ""
 }
 
-// join makes one error of the faults, nil if there are none.
-func join(faults []fault, index int) error {
+// join makes one error of the faults of a deposit that is in no file, nil if there
+// are none.
+func join(faults []fault) error {
 	list := make([]error, len(faults))
 	for i, f := range faults {
-		list[i] = &DepositError{Index: index, Field: f.field, Reason: f.reason}
+		list[i] = &DepositError{Index: -1, Field: f.field, Reason: f.reason}
 	}
 	return errors.Join(list...)
 }

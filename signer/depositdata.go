@@ -43,7 +43,7 @@ func (d *DepositData) Verify(n *Network, o *DepositOptions) error {
 	if err := n.check(); err != nil {
 		return err
 	}
-	return join(d.faults(n, o), -1)
+	return join(d.faults(n, o))
 }
 
 func (d *DepositData) faults(n *Network, o *DepositOptions) []fault {
@@ -115,9 +115,9 @@ func (d *DepositData) StakeCalldata(n *Network) ([]byte, error) {
 	}
 	pod, ok := d.WithdrawalCredentials.Address()
 	if !ok || d.WithdrawalCredentials.Prefix() != PrefixExecution {
-		return nil, join([]fault{{fieldCredentials, fmt.Sprintf("have the prefix %v, 0x01 expected for an EigenPod", d.WithdrawalCredentials.Prefix())}}, -1)
+		return nil, join([]fault{{fieldCredentials, fmt.Sprintf("have the prefix %v, 0x01 expected for an EigenPod", d.WithdrawalCredentials.Prefix())}})
 	}
-	if err := join(d.deposit().faults(n, &DepositOptions{EigenPod: pod}), -1); err != nil {
+	if err := join(d.deposit().faults(n, &DepositOptions{EigenPod: pod})); err != nil {
 		return nil, err
 	}
 	key, signature := d.PublicKey.Bytes(), d.Signature.Bytes()
@@ -132,5 +132,5 @@ func (d *DepositData) checkSendable(n *Network) error {
 		return errors.New("signer: deposit: the signature is missing")
 	}
 	list := d.deposit().faults(n, &DepositOptions{AllowOverMax: true})
-	return join(append(list, d.networkFaults(n)...), -1)
+	return join(append(list, d.networkFaults(n)...))
 }

@@ -109,7 +109,9 @@ func collect(items []item) ([]*DepositData, error) {
 	var list []error
 	for i, it := range items {
 		deposits[i] = it.data
-		list = append(list, join(it.faults, i))
+		for _, f := range it.faults {
+			list = append(list, &DepositError{Index: i, Field: f.field, Reason: f.reason})
+		}
 	}
 	if err := errors.Join(list...); err != nil {
 		return nil, err
