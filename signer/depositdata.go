@@ -93,11 +93,9 @@ func (d *DepositData) Calldata(n *Network) ([]byte, error) {
 	if !n.stakesToken() {
 		return abi.Call("deposit(bytes,bytes,bytes,bytes32)", args...), nil
 	}
-	amount, err := abi.Uint256(n.stakeUnits(d.Amount))
-	if err != nil {
-		return nil, err
-	}
-	return abi.Call("deposit(bytes,bytes,bytes,bytes32,uint256)", append(args, amount)...), nil
+	var amount [32]byte
+	n.stakeUnits(d.Amount).FillBytes(amount[:])
+	return abi.Call("deposit(bytes,bytes,bytes,bytes32,uint256)", append(args, abi.Word(amount))...), nil
 }
 
 // StakeCalldata returns the data of the transaction that makes the deposit through
