@@ -26,12 +26,12 @@ func InterpolateCommitment(xs []uint64, keys []PublicKey) ([]PublicKey, error) {
 	}
 	commitment := make([]PublicKey, len(xs))
 	for k := range commitment {
-		digits := make([][]int8, len(xs))
+		coefficients := make([]*big.Int, len(xs))
 		for i := range xs {
-			digits[i] = signedDigits(basis[i][k])
+			coefficients[i] = basis[i][k]
 		}
 		var err error
-		if commitment[k], err = keyFrom(chain[blst.P1](points, digits)); err != nil {
+		if commitment[k], err = keyFrom(sum[blst.P1](newPlan(coefficients), points, affineG1)); err != nil {
 			return nil, fmt.Errorf("bls: the keys lie on a polynomial of lower degree: its coefficient %d is zero", k)
 		}
 	}

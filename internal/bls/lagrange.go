@@ -25,7 +25,7 @@ var order, _ = new(big.Int).SetString("73eda753299d7d483339d80809a1d80553bda402f
 // short too.
 type Weights struct {
 	scalars []blst.Scalar // λ_i mod r
-	digits  [][]int8      // signed digits of the numerators, for sums of points
+	sums    plan          // for sums of points: the numerators
 	inverse *blst.Scalar  // of the common denominator; nil when that is 1
 }
 
@@ -46,7 +46,7 @@ func NewWeights(xs []uint64) (*Weights, error) {
 		seen[x] = true
 	}
 	numerators, denominator := integerWeights(xs)
-	w := &Weights{scalars: make([]blst.Scalar, len(xs)), digits: make([][]int8, len(xs))}
+	w := &Weights{scalars: make([]blst.Scalar, len(xs))}
 	inverse := new(big.Int).ModInverse(denominator, order)
 	longest := 0
 	for i, c := range numerators {
@@ -54,7 +54,7 @@ func NewWeights(xs []uint64) (*Weights, error) {
 		w.scalars[i] = *scalarFrom(λ.Mod(λ, order))
 		longest = max(longest, c.BitLen())
 	}
-	if longest < chainBits {
+	if longest < maxNumerator {
 		if denominator.Cmp(big.NewInt(1)) != 0 {
 			w.inverse = scalarFrom(inverse)
 		}
@@ -63,16 +63,14 @@ func NewWeights(xs []uint64) (*Weights, error) {
 			numerators[i] = new(big.Int).SetBytes(w.scalars[i].ToBEndian())
 		}
 	}
-	for i, c := range numerators {
-		w.digits[i] = signedDigits(c)
-	}
+	w.sums = newPlan(numerators)
 	return w, nil
 }
 
-// chainBits is the length of a numerator from which on sums over the numerators,
-// and the multiplication by the denominator's inverse that they need, are no
-// longer cheaper than sums over the coefficients themselves.
-const chainBits = 192
+// maxNumerator is the length in bits of a numerator from which on sums over the
+// numerators, and the multiplication by the denominator's inverse that they need,
+// are no longer cheaper than sums over the coefficients themselves.
+const maxNumerator = 200
 
 // integerWeights returns whole numbers c_i and D > 0 with λ_i = c_i / D.
 func integerWeights(xs []uint64) ([]*big.Int, *big.Int) {
@@ -103,24 +101,6 @@ func integerWeights(xs []uint64) ([]*big.Int, *big.Int) {
 		nums[i].Mul(nums[i], new(big.Int).Quo(common, dens[i]))
 	}
 	return nums, common
-}
-
-// signedDigits returns the non-adjacent form of c, least significant first: each
-// digit -1, 0 or 1, and of two neighbours at most one not 0.
-func signedDigits(c *big.Int) []int8 {
-	k := new(big.Int).Abs(c)
-	sign := int8(c.Sign())
-	digits := make([]int8, 0, k.BitLen()+1)
-	for k.Sign() > 0 {
-		d := int8(0)
-		if k.Bit(0) == 1 {
-			d = 1 - 2*int8(k.Bit(1)) // 1 for …01, -1 for …11
-			k.Sub(k, big.NewInt(int64(d)))
-		}
-		digits = append(digits, sign*d)
-		k.Rsh(k, 1)
-	}
-	return digits
 }
 
 // scalarFrom encodes a public number in 1 … r-1.
@@ -170,11 +150,11 @@ func (w *Weights) CombineKeys(keys []PublicKey) (PublicKey, error) {
 	for i := range keys {
 		points[i] = &keys[i].p
 	}
-	sum := chain[blst.P1](points, w.digits)
+	whole := sum[blst.P1](w.sums, points, affineG1)
 	if w.inverse != nil {
-		sum.MultAssign(w.inverse)
+		whole.MultAssign(w.inverse)
 	}
-	return keyFrom(sum)
+	return keyFrom(whole)
 }
 
 // CombineSignatures returns Σ λ_i·partials[i]: the group's signature from its
@@ -187,11 +167,11 @@ func (w *Weights) CombineSignatures(partials []Signature) (Signature, error) {
 	for i := range partials {
 		points[i] = &partials[i].p
 	}
-	sum := chain[blst.P2](points, w.digits)
+	whole := sum[blst.P2](w.sums, points, affineG2)
 	if w.inverse != nil {
-		sum.MultAssign(w.inverse)
+		whole.MultAssign(w.inverse)
 	}
-	s := Signature{*sum.ToAffine()}
+	s := Signature{*whole.ToAffine()}
 	if s.IsZero() {
 		return Signature{}, ErrSignature
 	}
@@ -220,33 +200,6 @@ func (w *Weights) CombineWire(partials [][]byte) (Signature, error) {
 	return s, nil
 }
 
-// group is a point of G1 or G2 in projective form.
-type group[P any] interface {
-	*P
-	AddAssign(any) *P
-	SubAssign(any) *P
-}
+func affineG1(points []blst.P1) []blst.P1Affine { return blst.P1s(points).ToAffine() }
 
-// chain returns Σ digits[i]·points[i] by one run of doublings that all terms
-// share. Its time depends on the digits, which are public.
-func chain[P any, G group[P], A any](points []*A, digits [][]int8) G {
-	longest := 0
-	for _, d := range digits {
-		longest = max(longest, len(d))
-	}
-	acc := G(new(P)) // blst's zero value is infinity
-	for b := longest - 1; b >= 0; b-- {
-		acc.AddAssign((*P)(acc))
-		for i, d := range digits {
-			if b < len(d) {
-				switch d[b] {
-				case 1:
-					acc.AddAssign(points[i])
-				case -1:
-					acc.SubAssign(points[i])
-				}
-			}
-		}
-	}
-	return acc
-}
+func affineG2(points []blst.P2) []blst.P2Affine { return blst.P2s(points).ToAffine() }

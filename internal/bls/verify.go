@@ -17,20 +17,20 @@ func Verify(key PublicKey, h *Hash, s Signature) bool {
 }
 
 // pairingsEqual reports whether the product of e(keys[i], hashes[i]) is
-// e(G1, sig).
+// e(G1, sig): whether it is 1 when multiplied by e(-G1, sig). The Miller loops run
+// side by side and share their squarings.
 func pairingsEqual(keys []blst.P1Affine, hashes []*Hash, sig *blst.P2Affine) bool {
-	var left *blst.Fp12
+	product := blst.PairingCtx(true, nil) // a tag is for hashing, which is done
 	for i := range keys {
-		ml := blst.Fp12MillerLoop(&hashes[i].affine, &keys[i])
-		if left == nil {
-			left = ml
-		} else {
-			left.MulAssign(ml)
-		}
+		blst.PairingRawAggregate(product, &hashes[i].affine, &keys[i])
 	}
-	right := blst.Fp12MillerLoop(sig, blst.P1Generator().ToAffine())
-	return left != nil && blst.Fp12FinalVerify(left, right)
+	blst.PairingRawAggregate(product, sig, &minusG1)
+	blst.PairingCommit(product)
+	return blst.PairingFinalVerify(product)
 }
+
+// minusG1 is the generator of G1, negated.
+var minusG1 = *new(blst.P1).SubAssign(blst.P1Generator()).ToAffine()
 
 // Signed is one claim that a batch verification checks.
 type Signed struct {
