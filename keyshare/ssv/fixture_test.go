@@ -24,18 +24,28 @@ type cluster struct {
 	secret    *keyshare.SecretKey
 }
 
-// rsaKeys are made once for all tests.
-var rsaKeys = sync.OnceValue(func() []*rsa.PrivateKey {
-	keys := make([]*rsa.PrivateKey, 13)
+// rsaKeys returns the first n of the RSA keys that all tests share. A key is made
+// when it is first asked for.
+func rsaKeys(n int) []*rsa.PrivateKey {
+	keys := make([]*rsa.PrivateKey, n)
 	for i := range keys {
-		k, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		keys[i] = k
+		keys[i] = rsaPool[i]()
 	}
 	return keys
-})
+}
+
+var rsaPool = func() (pool [13]func() *rsa.PrivateKey) {
+	for i := range pool {
+		pool[i] = sync.OnceValue(func() *rsa.PrivateKey {
+			k, err := rsa.GenerateKey(rand.Reader, 2048)
+			if err != nil {
+				panic(err)
+			}
+			return k
+		})
+	}
+	return pool
+}()
 
 var testOwner = keyshare.Address{0x81, 0x59, 0x2c, 0x3d, 0xe1, 0x84, 0xa3, 0xe2, 0xc0, 0xdc, 0xb5, 0xa2, 0x61, 0xbc, 0x10, 0x7b, 0xfa, 0x91, 0xf4, 0x94}
 
@@ -50,8 +60,8 @@ func fixtureAt(tb testing.TB, n int, nonce uint64) *cluster {
 	tb.Helper()
 	c := &cluster{}
 	var ids []keyshare.Index
-	for i := range n {
-		id, key := keyshare.Index(10*(i+1)), rsaKeys()[i]
+	for i, key := range rsaKeys(n) {
+		id := keyshare.Index(10 * (i + 1))
 		ids, c.keys = append(ids, id), append(c.keys, key)
 		c.operators = append(c.operators, keyshare.Operator{ID: id, PublicKey: &key.PublicKey})
 	}

@@ -31,7 +31,7 @@ func rsaText(bits int) (string, error) {
 }
 
 func TestOperatorKeyForms(t *testing.T) {
-	k := &rsaKeys()[0].PublicKey
+	k := &rsaPool[0]().PublicKey
 	text, err := ssv.FormatOperatorKey(k)
 	require.NoError(t, err)
 	require.Len(t, text, ssv.OperatorKeyLen)
@@ -63,7 +63,7 @@ func TestOperatorKeyForms(t *testing.T) {
 }
 
 func TestOperatorKeyRefusals(t *testing.T) {
-	k := &rsaKeys()[0].PublicKey
+	k := &rsaPool[0]().PublicKey
 	text, err := ssv.FormatOperatorKey(k)
 	require.NoError(t, err)
 	onChain, err := ssv.EncodeOperatorKey(k)
@@ -74,8 +74,8 @@ func TestOperatorKeyRefusals(t *testing.T) {
 	require.NoError(t, err)
 	ec, err := x509.MarshalPKIXPublicKey(&curve.PublicKey)
 	require.NoError(t, err)
-	private := pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKeys()[0]))
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(rsaKeys()[0])
+	private := pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaPool[0]()))
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(rsaPool[0]())
 	require.NoError(t, err)
 	headers := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Headers: map[string]string{"A": "b"}, Bytes: pkix})
 	change := func(i int, x byte) []byte {
@@ -143,13 +143,13 @@ func TestThreshold(t *testing.T) {
 func TestReadOperators(t *testing.T) {
 	keys := make([]string, 5)
 	for i := range keys {
-		text, err := ssv.FormatOperatorKey(&rsaKeys()[i].PublicKey)
+		text, err := ssv.FormatOperatorKey(&rsaPool[i]().PublicKey)
 		require.NoError(t, err)
 		keys[i] = text
 	}
 	want := []keyshare.Operator{}
 	for i, id := range []keyshare.Index{5, 17, 142, 1001} {
-		want = append(want, keyshare.Operator{ID: id, PublicKey: &rsaKeys()[i].PublicKey})
+		want = append(want, keyshare.Operator{ID: id, PublicKey: &rsaPool[i]().PublicKey})
 	}
 	list := fmt.Sprintf(`[{"id":142,"operatorKey":%q},{"id":5,"operatorKey":%q},{"operatorKey":%q,"id":1001},{"id":17,"operatorKey":%q}]`, keys[2], keys[0], keys[3], keys[1])
 	got, err := ssv.ReadOperators([]byte(list))
@@ -204,7 +204,7 @@ func TestReadOperators(t *testing.T) {
 		require.ErrorContains(t, err, want, bad)
 		require.Nil(t, got)
 	}
-	five := append(want, keyshare.Operator{ID: 2000, PublicKey: &rsaKeys()[4].PublicKey})
+	five := append(want, keyshare.Operator{ID: 2000, PublicKey: &rsaPool[4]().PublicKey})
 	require.EqualError(t, ssv.CheckCluster(five), "ssv: operators: a cluster of 5, want 4, 7, 10 or 13")
 	require.EqualError(t, ssv.CheckCluster([]keyshare.Operator{want[1], want[0], want[2], want[3]}), "ssv: operators[1].id: 5 follows 17, want ascending order")
 }

@@ -70,7 +70,7 @@ func TestVerifyFaults(t *testing.T) {
 		}), "ssv: shares[0].data.operators[2].id: 20 follows 30, want ascending order"},
 		{"operator id twice", operator(1, func(o *keyshare.Operator) { o.ID = 10 }),
 			"ssv: shares[0].data.operators[1].id: 10 occurs twice"},
-		{"operator key twice", operator(2, func(o *keyshare.Operator) { o.PublicKey = &rsaKeys()[0].PublicKey }),
+		{"operator key twice", operator(2, func(o *keyshare.Operator) { o.PublicKey = &rsaPool[0]().PublicKey }),
 			"ssv: shares[0].data.operators[2].operatorKey: is the key of operator 10 too"},
 		{"RSA-1024", operator(2, func(o *keyshare.Operator) { o.PublicKey = sizedKeys()[1024] }),
 			"ssv: shares[0].data.operators[2].operatorKey: RSA key of 1024 bits, want RSA-2048"},
@@ -191,7 +191,7 @@ func TestVerifyMixedFile(t *testing.T) {
 func TestVerifyExpectations(t *testing.T) {
 	f := threeItems(t)
 	nonce, wrong := uint64(testNonce), uint64(11)
-	stranger := keyshare.Operator{ID: 50, PublicKey: &rsaKeys()[4].PublicKey}
+	stranger := keyshare.Operator{ID: 50, PublicKey: &rsaPool[4]().PublicKey}
 	operators := f.Items[0].Data.Operators
 	reversed := slices.Clone(operators)
 	slices.Reverse(reversed)
@@ -217,18 +217,18 @@ func TestVerifyExpectations(t *testing.T) {
 // A ciphertext's content is seen with the operator's key only.
 func TestVerifyShares(t *testing.T) {
 	f := threeItems(t)
-	for _, key := range rsaKeys()[:4] {
+	for _, key := range rsaKeys(4) {
 		require.NoError(t, ssv.VerifyShares(f, key, nil))
 	}
-	require.EqualError(t, ssv.VerifyShares(&ssv.File{Items: f.Items[:1]}, rsaKeys()[4], nil),
+	require.EqualError(t, ssv.VerifyShares(&ssv.File{Items: f.Items[:1]}, rsaPool[4](), nil),
 		"ssv: shares[0].data.operators: none of them holds the given private key")
 	require.EqualError(t, ssv.VerifyShares(&ssv.File{Items: f.Items[:1]}, nil, nil),
 		"ssv: shares[0].data.operators: no private key is given")
 
 	b := f.Items[1].Payload.SharesData
 	b[288+256] ^= 1 // within the ciphertext of operator 20
-	require.NoError(t, ssv.VerifyShares(f, rsaKeys()[0], nil))
-	err := ssv.VerifyShares(f, rsaKeys()[1], nil)
+	require.NoError(t, ssv.VerifyShares(f, rsaPool[0](), nil))
+	err := ssv.VerifyShares(f, rsaPool[1](), nil)
 	require.ErrorContains(t, err, "ssv: shares[1].payload.sharesData.ciphertexts[1]: of operator 20: sealed share does not open")
 	var fault *ssv.VerifyError
 	require.ErrorAs(t, err, &fault)
@@ -237,11 +237,11 @@ func TestVerifyShares(t *testing.T) {
 	// An encryption to the right operator of another validator's share.
 	copy(b[288+256:288+512], f.Items[2].Payload.SharesData[288+256:])
 	require.NoError(t, ssv.Verify(f, nil))
-	require.ErrorContains(t, ssv.VerifyShares(f, rsaKeys()[1], nil), "ssv: shares[1].payload.sharesData.ciphertexts[1]: of operator 20: ")
-	_, err = ssv.OpenShare(&f.Items[1], rsaKeys()[1])
+	require.ErrorContains(t, ssv.VerifyShares(f, rsaPool[1](), nil), "ssv: shares[1].payload.sharesData.ciphertexts[1]: of operator 20: ")
+	_, err = ssv.OpenShare(&f.Items[1], rsaPool[1]())
 	require.Error(t, err)
 	f.Items[1].Payload.SharesData = b[1:]
-	_, err = ssv.OpenShare(&f.Items[1], rsaKeys()[1])
+	_, err = ssv.OpenShare(&f.Items[1], rsaPool[1]())
 	require.ErrorContains(t, err, "has 1311 bytes, want 1312")
 }
 
