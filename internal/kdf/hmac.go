@@ -99,12 +99,3 @@ func (m *MAC) Destroy() {
 	Erase(m.hash)
 	m.guard.Destroy()
 }
-
-// Erase overwrites the state of a hash, its buffer of input included, which Reset leaves as it is.
-func Erase(h hash.Hash) {
-	var zeros [256]byte
-	h.Reset()
-	h.Write(zeros[:1]) // so that the rest of the block goes through the buffer, too
-	h.Write(zeros[1:h.BlockSize()])
-	h.Reset()
-}

@@ -100,6 +100,15 @@ func TestScryptRFC7914(t *testing.T) {
 	}
 }
 
+func TestScryptRefuses(t *testing.T) {
+	for _, c := range [][3]int{
+		{0, 8, 1}, {1, 8, 1}, {3, 8, 1}, {-2, 8, 1}, {2, 0, 1}, {2, -1, 1}, {2, 8, 0}, {2, 8, -1},
+		{1 << 21, 8, 1}, {1 << 62, 8, 1}, {2, 1 << 62, 1}, {2, 8, 1 << 62}, {2, 1 << 20, 1 << 20},
+	} {
+		require.ErrorContains(t, Scrypt(make([]byte, 32), nil, nil, c[0], c[1], c[2]), "is invalid or takes too much memory", "%v", c)
+	}
+}
+
 // TestBudget shows that who asks for more than is left waits, and that memory comes back wiped.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -134,7 +143,6 @@ func TestNothingLeft(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("memory can be searched on Linux only")
 	}
-	// A secret that fits the block buffer of a hash, one that does not, and a key of either kind.
 	in, err := secret.Random(200)
 	require.NoError(t, err)
 	out, err := secret.New(64)
@@ -147,6 +155,9 @@ func TestNothingLeft(t *testing.T) {
 	}
 	mask(in.Bytes()[:32])
 	mask(in.Bytes()[168:])
+	mask(in.Bytes()[100:140])
+	plain := sha256.New()
+	plain.Write(in.Bytes()[100:140])
 	done := make(chan error)
 	go func() {
 		for _, h := range hashes {
@@ -170,11 +181,16 @@ func TestNothingLeft(t *testing.T) {
 	require.NoError(t, <-done)
 	in.Destroy()
 	out.Destroy()
+	hits, err := memscan.Find(patterns[2])
+	require.NoError(t, err)
+	require.NotEmpty(t, hits, "what a hash was given and no block filled lies in its buffer")
+	Erase(plain)
 	for i, p := range patterns {
 		hits, err := memscan.Find(p)
 		require.NoError(t, err)
 		require.Empty(t, hits, "secret %d", i)
 	}
+	runtime.KeepAlive(plain)
 }
 
 func BenchmarkScrypt(b *testing.B) {

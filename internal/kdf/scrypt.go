@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"fmt"
 	"sync"
 
 	"golang.org/x/crypto/salsa20/salsa"
@@ -14,19 +15,23 @@ import (
 const ScryptMemory = 1<<30 + 1<<20
 
 // Scrypt fills out with a key derived from a password (RFC 7914). n is a power of two above 1, r and p are at least 1, and
-// [ScryptSize] of them is at most [ScryptMemory].
+// [ScryptSize] of them is at most [ScryptMemory]; other parameters are an error.
 //
 // The work memory is ordinary memory: it is too large to be locked, and does not tell the key to anyone who does not
 // know the password. It does help to guess that, so it is wiped. It is used again by the next call, or left to the
 // garbage collector if there is none for a while.
 func Scrypt(out, password, salt []byte, n, r, p int) error {
+	const most = 1 << 24 // of each, so that the size does not overflow
+	if n < 2 || n > most || n&(n-1) != 0 || r < 1 || r > most || p < 1 || p > most ||
+		ScryptSize(uint64(n), uint64(r), uint64(p)) > ScryptMemory {
+		return fmt.Errorf("kdf: scrypt with n %d, r %d and p %d is invalid or takes too much memory", n, r, p)
+	}
 	m, err := NewMAC(sha256.New)
 	if err != nil {
 		return err
 	}
 	defer m.Destroy()
-	size := int(ScryptSize(uint64(n), uint64(r), uint64(p)))
-	work := memory.borrow(size)
+	work := memory.borrow(int(ScryptSize(uint64(n), uint64(r), uint64(p))))
 	defer memory.giveBack(work)
 
 	block := 128 * r
@@ -40,7 +45,7 @@ func Scrypt(out, password, salt []byte, n, r, p int) error {
 	return nil
 }
 
-// ScryptSize returns how many bytes of work memory [Scrypt] needs, for n, r and p below 2^40, 2^12 and 2^12.
+// ScryptSize returns how many bytes of work memory [Scrypt] needs, for n, r and p of at most 2^24 each.
 func ScryptSize(n, r, p uint64) uint64 { return 128 * r * (n + p + 2) }
 
 // mix is scryptROMix of RFC 7914: it replaces b, with the blocks x and y and the table v of such blocks to work in.
