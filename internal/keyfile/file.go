@@ -13,6 +13,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/claystack/dvkeys/internal/durable"
 )
 
 // lockWait is how long Open waits for another holder of the file to let go.
@@ -64,7 +66,10 @@ func Create(path, kind string, data func(ID) ([]byte, error)) (err error) {
 	if err := os.Link(temp.Name(), path); err != nil {
 		return fmt.Errorf("keyfile: create %s: %w", path, err)
 	}
-	return syncFolder(filepath.Dir(path))
+	if err := durable.SyncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("keyfile: create %s: %w", path, err)
+	}
+	return nil
 }
 
 func initialize(path string, h header) error {
@@ -82,17 +87,6 @@ func initialize(path string, h header) error {
 		return errors.Join(b.Put(headerKey, encodeHeader(h)), b.Put(countKey, make([]byte, 8)))
 	})
 	return errors.Join(err, db.Close())
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("keyfile: sync folder %s: %w", path, err)
-	}
-	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
-		return fmt.Errorf("keyfile: sync folder %s: %w", path, err)
-	}
-	return nil
 }
 
 // Open opens the key file at path, which has to be of the given kind, takes its lock and verifies all of it. A missing
@@ -157,7 +151,8 @@ func openVerified(path, kind string) (_ *os.File, _ content, err error) {
 	if found.header.kind != kind {
 		return nil, content{}, fmt.Errorf("it belongs to the backend %q, expected %q", found.header.kind, kind)
 	}
-	return file, found, nil
+	// A process that was killed may have left what it wrote, and the file's name, in the kernel's cache alone.
+	return file, found, errors.Join(file.Sync(), durable.SyncDir(filepath.Dir(path)))
 }
 
 // ID returns the file's id, to be bound to whatever is sealed for this file.
