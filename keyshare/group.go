@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/claystack/dvkeys/internal/bls"
+	"github.com/claystack/dvkeys/internal/strictjson"
 	"github.com/claystack/dvkeys/shamir"
 )
 
@@ -110,7 +111,7 @@ func (g *Group) MarshalJSON() ([]byte, error) {
 // must stand in ascending order.
 func (g *Group) UnmarshalJSON(b []byte) error {
 	var v groupJSON
-	if err := decodeStrict(b, &v); err != nil {
+	if err := strictjson.Decode(b, &v); err != nil {
 		return fmt.Errorf("%w: %w", ErrGroup, err)
 	}
 	if len(v.Commitment) > shamir.MaxThreshold {
