@@ -37,22 +37,22 @@ func (b *builder) clustered(name, types string, args []abi.Value, c Cluster) (Ca
 // paid makes a call that brings an amount: as the argument before the cluster in
 // version 1, as the value in version 2.
 func (b *builder) paid(name, types string, args []abi.Value, amount *big.Int, c Cluster, o *CallOptions) (Call, error) {
-	v := V2
+	v := ContractV2
 	if o != nil {
 		v = o.Version
 	}
 	checked := b.amount(amount)
 	switch v {
-	case V1:
+	case ContractV1:
 		return b.clustered(name, types+",uint256", append(args, checked), c)
-	case V2:
+	case ContractV2:
 		call, err := b.clustered(name, types, args, c)
 		if err == nil {
 			call.Value.Set(whole(amount))
 		}
 		return call, err
 	}
-	return Call{}, fmt.Errorf("ssv: contract version: is unknown (%d), want V1 or V2", v)
+	return Call{}, fmt.Errorf("ssv: contract version: is unknown (%d), want ContractV1 or ContractV2", v)
 }
 
 func (b *builder) amount(n *big.Int) abi.Value {

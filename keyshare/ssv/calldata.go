@@ -20,20 +20,20 @@ type Call struct {
 	Value *big.Int
 }
 
-// Version is the version of the contract that is deployed.
-type Version uint8
+// ContractVersion is the version of SSVNetwork that is deployed.
+type ContractVersion uint8
 
 // Version 2 is paid in the chain's coin: an amount is the transaction's value.
 // Version 1 is paid in SSV tokens: an amount is an argument, drawn from the
 // sender's allowance. The functions that carry no amount are the same in both.
 const (
-	V2 Version = iota
-	V1
+	ContractV2 ContractVersion = iota
+	ContractV1
 )
 
 // CallOptions modify a call. The zero value, and nil, mean version 2.
 type CallOptions struct {
-	Version Version
+	Version ContractVersion
 }
 
 // MaxBulkExit is the most validators that [BulkRemoveValidator] and

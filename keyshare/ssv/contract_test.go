@@ -33,7 +33,7 @@ func TestContractVectors(t *testing.T) {
 	amount := big.NewInt(1e18)
 	empty := ssv.EmptyCluster()
 	some := ssv.Cluster{ValidatorCount: 7, NetworkFeeIndex: 57337485340, Index: 1234567890123, Active: true, Balance: big.NewInt(15e17)}
-	v1 := &ssv.CallOptions{Version: ssv.V1}
+	v1 := &ssv.CallOptions{Version: ssv.ContractV1}
 
 	made := map[string]string{}
 	hash := func(name string, h [32]byte) { made[name] = "0x" + hex.EncodeToString(h[:]) }
@@ -100,7 +100,7 @@ func TestSelectors(t *testing.T) {
 	p, operators, validator := k.item.Payload, k.item.Payload.OperatorIDs, k.item.Payload.PublicKey
 	keys := []keyshare.PublicKey{validator}
 	owner, amount, c := k.item.Data.Owner, big.NewInt(7), ssv.EmptyCluster()
-	v1 := &ssv.CallOptions{Version: ssv.V1}
+	v1 := &ssv.CallOptions{Version: ssv.ContractV1}
 	for selector, made := range map[string]func() (ssv.Call, error){
 		"06e8fb9c": func() (ssv.Call, error) { return ssv.RegisterValidator(p, amount, c, v1) },
 		"b84319fd": func() (ssv.Call, error) { return ssv.RegisterValidator(p, amount, c, nil) },
@@ -199,4 +199,6 @@ func TestContractOn(t *testing.T) {
 func TestBulkLimits(t *testing.T) {
 	require.Equal(t, []int{80, 40, 30, 20, 0}, []int{ssv.MaxBulkRegister(4), ssv.MaxBulkRegister(7), ssv.MaxBulkRegister(10), ssv.MaxBulkRegister(13), ssv.MaxBulkRegister(5)})
 	require.Equal(t, ssv.Cluster{Active: true}, ssv.EmptyCluster())
+	_, err := ssv.Cluster{Balance: big.NewInt(-1)}.Hash()
+	require.EqualError(t, err, "ssv: cluster balance: is -1, want 0 to 2^256-1")
 }
