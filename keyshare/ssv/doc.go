@@ -14,9 +14,9 @@
 // The contract checks none of this. What is wrong is found by the operators'
 // nodes after the fee has been paid: they ignore the registration, or run the
 // validator with fewer operators. So everything is checked here, offline, before
-// it leaves: [NewItem] builds nothing faulty, and [Verify] finds in a file of any
-// origin every fault that can be seen without a private key; with an operator's
-// private key, [VerifyShares] finds the rest.
+// it leaves: [NewItem] builds nothing faulty, and [ParseFile] and [Verify] find in
+// a file of any origin every fault that can be seen without a private key; with
+// an operator's private key, [VerifyShares] finds the rest.
 //
 // # Files
 //

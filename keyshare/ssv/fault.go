@@ -10,7 +10,8 @@ import (
 // reads or verifies one returns all it found, joined by [errors.Join].
 type VerifyError struct {
 	// Index is the position of the faulty item in the file's shares, or -1
-	// when the fault is of the whole file or list.
+	// when the fault is of the whole file or list, or of an item that is in
+	// none.
 	Index int
 	// Field is the place within that item, or within the file, in the terms
 	// of the JSON, such as "data.operators[1].id".

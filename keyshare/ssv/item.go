@@ -17,9 +17,9 @@ import (
 //
 // All that [Verify] asks of an item is checked here, the signature included, so
 // that nothing faulty is ever returned. The error is one *[VerifyError] for each
-// fault, joined, with index 0.
+// fault, joined, with index -1.
 func NewItem(g *keyshare.Group, sealed []keyshare.Sealed, operators []keyshare.Operator, owner keyshare.Address, nonce uint64, ownership keyshare.Signature) (*Item, error) {
-	r := newFaults(0)
+	r := newFaults(-1)
 	if g == nil {
 		r.add("data.publicKey", "no group is given")
 		return nil, r.err()

@@ -36,6 +36,7 @@ func decode(b []byte) (any, error) {
 	return decodeValue(d, 0)
 }
 
+// decodeValue reads one value of d, whose input is known to be valid JSON.
 func decodeValue(d *json.Decoder, depth int) (any, error) {
 	t, err := d.Token()
 	if err != nil {
@@ -48,32 +49,49 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 	if depth == maxDepth {
 		return nil, fmt.Errorf("nests deeper than %d at byte %d", maxDepth, d.InputOffset())
 	}
-	list, object := []any{}, map[string]any{}
+	var v any
+	if open == '[' {
+		v, err = decodeArray(d, depth+1)
+	} else {
+		v, err = decodeObject(d, depth+1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != nil { // the closing bracket
+		return nil, fmt.Errorf("is not JSON at byte %d", d.InputOffset())
+	}
+	return v, nil
+}
+
+func decodeArray(d *json.Decoder, depth int) ([]any, error) {
+	list := []any{}
 	for d.More() {
-		var key string
-		if open == '{' {
-			t, err := d.Token()
-			if err != nil {
-				return nil, fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-			}
-			key, _ = t.(string)
-			if _, twice := object[key]; twice {
-				return nil, fmt.Errorf("has the key %s twice at byte %d", quote(key), d.InputOffset())
-			}
-		}
-		v, err := decodeValue(d, depth+1)
+		v, err := decodeValue(d, depth)
 		if err != nil {
 			return nil, err
 		}
-		list, object[key] = append(list, v), v
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-	}
-	if open == '{' {
-		return object, nil
+		list = append(list, v)
 	}
 	return list, nil
+}
+
+func decodeObject(d *json.Decoder, depth int) (map[string]any, error) {
+	object := map[string]any{}
+	for d.More() {
+		t, err := d.Token()
+		key, ok := t.(string)
+		if err != nil || !ok {
+			return nil, fmt.Errorf("is not JSON at byte %d", d.InputOffset())
+		}
+		if _, twice := object[key]; twice {
+			return nil, fmt.Errorf("has the key %s twice at byte %d", quote(key), d.InputOffset())
+		}
+		if object[key], err = decodeValue(d, depth); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
 }
 
 // object asserts that v is an object with all required keys, perhaps some of

@@ -16,7 +16,7 @@ import (
 // public key that sharesData gives it; otherwise the network would not take it.
 // The share is the caller's to Destroy.
 func OpenShare(it *Item, key crypto.Decrypter) (*keyshare.Share, error) {
-	r := newFaults(0)
+	r := newFaults(-1)
 	share := r.open(it, key)
 	if err := r.err(); err != nil {
 		return nil, err

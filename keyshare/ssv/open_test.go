@@ -35,10 +35,10 @@ func TestOpenShareInToken(t *testing.T) {
 
 	// A device that holds another key than it says.
 	_, err = ssv.OpenShare(&c.item, token{c.keys[2].Public(), c.keys[1]})
-	require.ErrorContains(t, err, "ssv: shares[0].payload.sharesData.ciphertexts[2]: of operator 30: ")
+	require.ErrorContains(t, err, "ssv: payload.sharesData.ciphertexts[2]: of operator 30: ")
 
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	_, err = ssv.OpenShare(&c.item, token{&curve.PublicKey, nil})
-	require.EqualError(t, err, "ssv: shares[0].data.operators: the private key's other half is *ecdsa.PublicKey, want an RSA key")
+	require.EqualError(t, err, "ssv: data.operators: the private key's other half is *ecdsa.PublicKey, want an RSA key")
 }
