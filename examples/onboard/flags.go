@@ -1,0 +1,155 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/claystack/dvkeys"
+	"github.com/claystack/dvkeys/hsm/software"
+	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/keyshare/ssv"
+	"github.com/claystack/dvkeys/signer"
+)
+
+// What is used when no flag says otherwise. Nobody holds keys of the example
+// addresses: stake sent to them is lost.
+const (
+	defaultOperators = "testdata/real-operators.json"
+	exampleOwner     = "0x81592c3DE184A3E2c0DCB5a261BC107Bfa91f494"
+	examplePod       = "0xd8A2bAf5a94b8D5AE8F2C4e3a0C5a1D27bD0E001"
+)
+
+// config is what the flags say.
+type config struct {
+	spec       dvkeys.Spec
+	out        string
+	keys       string
+	passphrase software.Passphrase
+	mnemonic   string // file
+	first      uint32 // index of the first key of the mnemonic
+	format     string
+	verify     bool
+	example    bool            // an example address is in use
+	given      map[string]bool // flags on the command line
+}
+
+// parseFlags reads and checks the command line. Nothing is written.
+func parseFlags(args []string, diag io.Writer) (*config, error) {
+	c := &config{given: make(map[string]bool)}
+	fs := flag.NewFlagSet("onboard", flag.ContinueOnError)
+	fs.SetOutput(diag)
+	var (
+		operators   = fs.String("operators", defaultOperators, "`file` of SSV operators: an array of {id, operatorKey}, an ssv-dkg operators_info.json, or a keyshares file")
+		owner       = fs.String("owner", exampleOwner, "`address` of the account that registers the validators with SSV")
+		nonce       = fs.Uint64("nonce", 0, "the owner's SSV nonce of the first validator: how many validators it has registered before")
+		network     = fs.String("network", "hoodi", "`name` of the network: mainnet, hoodi, sepolia, holesky, gnosis or chiado")
+		withdrawal  = fs.String("withdrawal", examplePod, "`address` that the stake is paid out to")
+		eigenpod    = fs.Bool("eigenpod", false, "the withdrawal address is an EigenPod: stake through the EigenPodManager (set when -withdrawal is not given)")
+		credentials = fs.String("credentials", "0x01", "withdrawal credential `type`: 0x01, or 0x02 for compounding")
+		amount      = fs.String("amount", "32", "deposit in the network's token, `number` with up to 9 decimals")
+		validators  = fs.Int("validators", 4, "how many validators to make")
+		format      = fs.String("format", ssv.V120, "`version` of the keyshares file: v1.1.0 or v1.2.0")
+		passphrase  = fs.String("passphrase-file", "", "`file` with the passphrase of the key file; asked for on the terminal if not given")
+	)
+	fs.StringVar(&c.out, "out", "onboard-out", "`folder` for what is made")
+	fs.StringVar(&c.keys, "keys", "", "encrypted key `file` (default keys.db in the folder of -out)")
+	fs.StringVar(&c.mnemonic, "mnemonic-file", "", "`file` with a BIP-39 mnemonic to derive the keys from, instead of random ones")
+	first := fs.Uint("mnemonic-index", 0, "index i of the first key m/12381/3600/i/0/0 of the mnemonic")
+	fs.BoolVar(&c.verify, "verify", false, "verify the folder of -out offline instead of making anything")
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q: every value is given by a flag", fs.Arg(0))
+	}
+	fs.Visit(func(f *flag.Flag) { c.given[f.Name] = true })
+
+	fault := func(name string, err error) (*config, error) { return nil, fmt.Errorf("-%s: %w", name, err) }
+	var err error
+	if c.spec.Network, err = signer.NetworkByName(*network); err != nil {
+		return fault("network", err)
+	}
+	if c.spec.Owner, err = keyshare.ParseAddress(*owner); err != nil {
+		return fault("owner", err)
+	}
+	if c.spec.Withdrawal, err = keyshare.ParseAddress(*withdrawal); err != nil {
+		return fault("withdrawal", err)
+	}
+	if c.spec.Amount, err = c.spec.Network.ParseAmount(*amount); err != nil {
+		return fault("amount", err)
+	}
+	switch *credentials {
+	case "0x01":
+	case "0x02":
+		c.spec.Compounding = true
+	default:
+		return fault("credentials", fmt.Errorf("%q, expected 0x01 or 0x02", *credentials))
+	}
+	if *format != ssv.V110 && *format != ssv.V120 {
+		return fault("format", fmt.Errorf("%q, expected %s or %s", *format, ssv.V110, ssv.V120))
+	}
+	if *first > 1<<32-1 {
+		return fault("mnemonic-index", fmt.Errorf("%d, expected at most %d", *first, uint32(1<<32-1)))
+	}
+	c.spec.Nonce, c.spec.Count, c.format, c.first = *nonce, *validators, *format, uint32(*first)
+	c.spec.EigenPod = *eigenpod || !c.given["withdrawal"] && !c.given["eigenpod"] && !c.spec.Compounding
+	c.example = !c.given["owner"] || !c.given["withdrawal"]
+	if c.keys == "" {
+		c.keys = filepath.Join(c.out, "keys.db")
+	}
+	c.passphrase = prompt(c.keys, diag)
+	if *passphrase != "" {
+		c.passphrase = software.PassphraseFile(*passphrase)
+	}
+	if c.verify && !c.given["operators"] {
+		return c, nil
+	}
+	if c.spec.Operators, err = readOperators(*operators); err != nil {
+		return fault("operators", err)
+	}
+	return c, nil
+}
+
+// expect is what a folder has to hold: all of the spec when it was just written,
+// the given flags when it is verified.
+func (c *config) expect() *dvkeys.Expect {
+	use := func(name string) bool { return !c.verify || c.given[name] }
+	e := &dvkeys.Expect{}
+	if use("network") {
+		e.Network = c.spec.Network
+	}
+	if use("owner") {
+		e.Owner = c.spec.Owner
+	}
+	if use("nonce") {
+		e.Nonce = &c.spec.Nonce
+	}
+	if use("validators") {
+		e.Count = c.spec.Count
+	}
+	if use("operators") {
+		e.Operators = c.spec.Operators
+	}
+	if use("amount") {
+		e.Amount = c.spec.Amount
+	}
+	if use("withdrawal") {
+		e.Withdrawal = c.spec.Withdrawal
+	}
+	return e
+}
+
+func readOperators(path string) ([]keyshare.Operator, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	operators, err := ssv.ReadOperators(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return operators, nil
+}

@@ -1,0 +1,110 @@
+// Onboard makes SSV validators that are ready to register and to deposit for: it
+// generates their keys in custody, splits and encrypts them to the operators, signs
+// deposits and owner nonces, and writes what the SSV network, the deposit contract
+// and the staking launchpad take.
+//
+//	go run ./examples/onboard -passphrase-file pass
+//
+// Without further flags it makes four validators on the hoodi test network with
+// real operators and example addresses. It may be killed at any point and run again
+// with the same flags: it goes on with the same validators.
+//
+//	go run ./examples/onboard -verify -out onboard-out
+//
+// verifies a folder that it wrote, offline, and says what is wrong with it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/claystack/dvkeys"
+	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/software"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "onboard:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program: results go to out, progress and help to diag.
+func run(ctx context.Context, args []string, out, diag io.Writer) error {
+	c, err := parseFlags(args, diag)
+	if err != nil {
+		return err
+	}
+	if c.verify {
+		return verify(c, out)
+	}
+	if written, err := dvkeys.CheckFolder(c.out); err != nil {
+		for _, path := range written {
+			fmt.Fprintln(out, "finished writing", path)
+		}
+		return fmt.Errorf("%w; verify it with -verify, or give another folder with -out", err)
+	}
+	if err := c.spec.Check(); err != nil {
+		return err
+	}
+	mnemonic, err := c.readMnemonic()
+	if err != nil {
+		return err
+	}
+	defer mnemonic.destroy()
+
+	if err := os.MkdirAll(c.out, 0o700); err != nil {
+		return err
+	}
+	keys, err := software.Open(c.keys, c.passphrase, nil)
+	if err != nil {
+		return err
+	}
+	batch, err := onboard(ctx, keys, c, mnemonic, diag)
+	if err := errors.Join(err, keys.Close()); err != nil {
+		return err
+	}
+	paths, err := batch.WriteFiles(c.out, &dvkeys.FileOptions{KeySharesVersion: c.format})
+	if err != nil {
+		return err
+	}
+	if err := dvkeys.VerifyFiles(c.out, c.expect()); err != nil {
+		return fmt.Errorf("the files just written do not verify: %w", err)
+	}
+	summarize(out, c, batch, paths)
+	return nil
+}
+
+// onboard makes the batch and shows how far it is.
+func onboard(ctx context.Context, keys hsm.Backend, c *config, m *seed, diag io.Writer) (*dvkeys.Batch, error) {
+	bar := newBar(diag, c.spec.Count)
+	defer bar.finish()
+	o := &dvkeys.Options{Progress: bar.show}
+	if m != nil {
+		o.Key = func(ctx context.Context, i int, label string) (hsm.Key, error) {
+			return m.importKey(ctx, keys, i, label)
+		}
+	}
+	return dvkeys.Onboard(ctx, keys, c.spec, o)
+}
+
+// verify checks a folder against what the flags say.
+func verify(c *config, out io.Writer) error {
+	if err := dvkeys.VerifyFiles(c.out, c.expect()); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: deposits, keyshares and transactions verify and fit together\n", c.out)
+	return nil
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/claystack/dvkeys"
+)
+
+// summarize prints what was made and where it is.
+func summarize(out io.Writer, c *config, b *dvkeys.Batch, paths []string) {
+	s := b.Spec
+	ids := make([]string, len(s.Operators))
+	for i, o := range s.Operators {
+		ids[i] = fmt.Sprint(o.ID)
+	}
+	fmt.Fprintf(out, "\n%d validators on %s, any %d of operators %v sign, %s each to %s\n\n",
+		len(b.Validators), s.Network, b.Validators[0].Group.Threshold(), ids, s.Network.FormatAmount(s.Amount), s.Withdrawal)
+
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "nonce\tpublic key\tdeposit data root")
+	for _, v := range b.Validators {
+		fmt.Fprintf(t, "%d\t%s\t%s\n", v.Nonce, v.PublicKey, v.Deposit.DataRoot())
+	}
+	t.Flush()
+	fmt.Fprintln(out)
+
+	fmt.Fprintln(t, "file\twhat it is")
+	what := []string{"for the staking launchpad", "for the SSV web application or SDK", "calldata, targets and values, in the order of sending"}
+	for i, path := range paths {
+		fmt.Fprintf(t, "%s\t%s\n", path, what[i])
+	}
+	fmt.Fprintf(t, "%s\tthe keys, encrypted: keep it and its passphrase\n", c.keys)
+	t.Flush()
+	fmt.Fprintln(out, "\nAll of it was read back and verified.")
+	if c.example {
+		fmt.Fprintln(out, "The owner or the withdrawal address is an example: send nothing of this.")
+	}
+}
