@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/claystack/dvkeys/internal/kdf"
+	"github.com/claystack/dvkeys/internal/strictjson"
 )
 
 // The names of the only algorithms there are.
@@ -85,7 +86,7 @@ func (c *Crypto) UnmarshalJSON(b []byte) error {
 }
 
 func parse(b []byte) (*Crypto, error) {
-	members, err := Object(b)
+	members, err := strictjson.Object(b)
 	if err != nil {
 		return nil, fmt.Errorf("crypto %w", err)
 	}

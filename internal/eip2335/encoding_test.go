@@ -87,7 +87,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		{validScrypt, `"06ae90d55fe0a6e9"`, `""`, `cipher.message is empty`},
 		{validScrypt, `"cipher":{`, `"cipher":{"aad":"",`, `cipher.aad is an unknown key`},
 		{validScrypt, `"cipher":`, `"kdf":{},"cipher":`, `crypto has the key "kdf" twice`},
-		{validScrypt, validScrypt, `null`, `crypto is null, expected a JSON object`},
+		{validScrypt, validScrypt, `null`, `crypto is not a JSON object`},
 		{validScrypt, validScrypt, `[]`, `crypto is not a JSON object`},
 		{validScrypt, validScrypt, "{\"\xff\":1}", `crypto is not UTF-8`},
 	} {

@@ -1,66 +1,14 @@
 package eip2335
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
-
-// Object reads one JSON object by the exact names of its keys. It refuses bytes that are not UTF-8 or not exactly one
-// object, and a key that occurs twice in it or in an object within it.
-func Object(b []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(b) {
-		return nil, errors.New("is not UTF-8")
-	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(b, &object); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("is not one JSON value: fault at byte %d of %d", syntax.Offset, len(b))
-		}
-		return nil, errors.New("is not a JSON object")
-	}
-	if object == nil {
-		return nil, errors.New("is null, expected a JSON object")
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	return object, uniqueKeys(d)
-}
-
-// uniqueKeys reads one value, which is known to be valid.
-func uniqueKeys(d *json.Decoder) error {
-	t, err := d.Token()
-	open, nested := t.(json.Delim)
-	if err != nil || !nested {
-		return err
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		if open == '{' {
-			t, err := d.Token()
-			if err != nil {
-				return err
-			}
-			key, _ := t.(string)
-			if seen[key] {
-				return fmt.Errorf("has the key %.40q twice", key)
-			}
-			seen[key] = true
-		}
-		if err := uniqueKeys(d); err != nil {
-			return err
-		}
-	}
-	_, err = d.Token()
-	return err
-}
 
 // fields reads the members of one JSON object and remembers the first fault.
 type fields struct {
@@ -79,11 +27,7 @@ func (f fields) fail(name, format string, args ...any) {
 // only refuses members of other names.
 func (f fields) only(names ...string) {
 	for member := range f.members {
-		known := false
-		for _, n := range names {
-			known = known || n == member
-		}
-		if !known {
+		if !slices.Contains(names, member) {
 			f.fail(member, "is an unknown key")
 		}
 	}
