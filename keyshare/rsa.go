@@ -21,21 +21,25 @@ const rsaExponent = 65537
 // rsaLimbs is the number of 64-bit words of a 2048-bit number.
 const rsaLimbs = SealedSize / 8
 
+// limbs is a 2048-bit number, least significant word first.
+type limbs [rsaLimbs]uint64
+
 // rsaPower returns message^65537 modulo the key's modulus, 256 big-endian bytes.
 // The message, of 256 bytes in guarded memory, is below the modulus; the key has
 // passed Operator.Check.
 func rsaPower(key *rsa.PublicKey, message []byte) ([]byte, error) {
-	buf, err := secret.New(8 * (3*rsaLimbs + 2))
+	buf, err := secret.New(8 * (3*rsaLimbs + 1))
 	if err != nil {
 		return nil, err
 	}
 	defer buf.Destroy()
-	words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(buf.Bytes()))), 3*rsaLimbs+2)
-	base, power, scratch := words[:rsaLimbs], words[rsaLimbs:2*rsaLimbs], words[2*rsaLimbs:]
+	words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(buf.Bytes()))), 3*rsaLimbs+1)
+	base, power := (*limbs)(words), (*limbs)(words[rsaLimbs:])
+	scratch := (*[rsaLimbs + 1]uint64)(words[2*rsaLimbs:])
 	setLimbs(base, message)
 
 	m := newMontgomery(key.N)
-	m.multiply(power, base, m.square, scratch) // to Montgomery form
+	m.multiply(power, base, &m.square, scratch) // to Montgomery form
 	for range 16 {
 		m.multiply(power, power, power, scratch)
 	}
@@ -51,17 +55,17 @@ func rsaPower(key *rsa.PublicKey, message []byte) ([]byte, error) {
 // montgomery multiplies modulo an odd number of rsaLimbs words (Montgomery,
 // "Modular Multiplication Without Trial Division", 1985). With R = 2^2048:
 type montgomery struct {
-	modulus []uint64 // least significant word first
-	square  []uint64 // R² modulo the modulus
-	inverse uint64   // -1/modulus modulo 2^64
+	modulus limbs
+	square  limbs  // R² modulo the modulus
+	inverse uint64 // -1/modulus modulo 2^64
 }
 
-func newMontgomery(n *big.Int) montgomery {
-	m := montgomery{modulus: make([]uint64, rsaLimbs), square: make([]uint64, rsaLimbs)}
+func newMontgomery(n *big.Int) *montgomery {
+	m := new(montgomery)
 	size := make([]byte, SealedSize)
-	setLimbs(m.modulus, n.FillBytes(size))
+	setLimbs(&m.modulus, n.FillBytes(size))
 	r2 := new(big.Int).Lsh(big.NewInt(1), 2*8*SealedSize)
-	setLimbs(m.square, r2.Mod(r2, n).FillBytes(size))
+	setLimbs(&m.square, r2.Mod(r2, n).FillBytes(size))
 	inverse := m.modulus[0] // Newton: each step doubles the number of right bits, from 3
 	for range 5 {
 		inverse *= 2 - m.modulus[0]*inverse
@@ -70,35 +74,33 @@ func newMontgomery(n *big.Int) montgomery {
 	return m
 }
 
-// setLimbs reads big-endian bytes into words, least significant first.
-func setLimbs(out []uint64, b []byte) {
+// setLimbs reads big-endian bytes.
+func setLimbs(out *limbs, b []byte) {
 	for i := range out {
 		out[i] = binary.BigEndian.Uint64(b[len(b)-8*(i+1):])
 	}
 }
 
-// multiply sets z to x·y/R modulo the modulus; z may be x or y. t is scratch of
-// rsaLimbs+2 words.
-func (m *montgomery) multiply(z, x, y, t []uint64) {
-	clear(t)
+// multiply sets z to x·y/R modulo the modulus; z may be x or y, which are below the
+// modulus. t is scratch.
+func (m *montgomery) multiply(z, x, y *limbs, t *[rsaLimbs + 1]uint64) {
+	clear(t[:])
 	for _, yi := range y {
-		var carry uint64
-		for j, xj := range x {
-			t[j], carry = mulAdd(xj, yi, t[j], carry)
-		}
-		t[rsaLimbs], carry = bits.Add64(t[rsaLimbs], carry, 0)
-		t[rsaLimbs+1] = carry
-
-		q := t[0] * m.inverse // makes the lowest word of t + q·modulus zero
-		_, carry = mulAdd(q, m.modulus[0], t[0], 0)
+		// t = (t + x·yi + q·modulus) / 2^64, where q makes that a whole number.
+		low, c1 := mulAdd(x[0], yi, t[0], 0)
+		q := low * m.inverse
+		_, c2 := mulAdd(q, m.modulus[0], low, 0)
 		for j := 1; j < rsaLimbs; j++ {
-			t[j-1], carry = mulAdd(q, m.modulus[j], t[j], carry)
+			var w uint64
+			w, c1 = mulAdd(x[j], yi, t[j], c1)
+			t[j-1], c2 = mulAdd(q, m.modulus[j], w, c2)
 		}
-		t[rsaLimbs-1], carry = bits.Add64(t[rsaLimbs], carry, 0)
-		t[rsaLimbs] = t[rsaLimbs+1] + carry
+		w, over1 := bits.Add64(c1, c2, 0)
+		w, over2 := bits.Add64(w, t[rsaLimbs], 0)
+		t[rsaLimbs-1], t[rsaLimbs] = w, over1+over2
 	}
 	var borrow uint64 // z = t - modulus, kept if t was not smaller
-	for j := range rsaLimbs {
+	for j := range z {
 		z[j], borrow = bits.Sub64(t[j], m.modulus[j], borrow)
 	}
 	_, borrow = bits.Sub64(t[rsaLimbs], 0, borrow)
@@ -112,7 +114,8 @@ func (m *montgomery) multiply(z, x, y, t []uint64) {
 func mulAdd(x, y, a, b uint64) (lo, hi uint64) {
 	hi, lo = bits.Mul64(x, y)
 	lo, c := bits.Add64(lo, a, 0)
-	hi += c
+	hi, _ = bits.Add64(hi, 0, c)
 	lo, c = bits.Add64(lo, b, 0)
-	return lo, hi + c
+	hi, _ = bits.Add64(hi, 0, c)
+	return lo, hi
 }
