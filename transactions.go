@@ -155,7 +155,10 @@ func (t *Transactions) Bytes() ([]byte, error) {
 // parseTransactions reads what Bytes writes, and nothing else.
 func parseTransactions(b []byte) (*Transactions, error) {
 	t := new(Transactions)
-	return t, strictjson.Decode(b, t)
+	if err := strictjson.Decode(b, t); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // cluster is the inverse of the encoding.

@@ -1,7 +1,6 @@
 package signer
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/claystack/dvkeys/internal/strictjson"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -120,9 +120,8 @@ func collect(items []item) ([]*DepositData, error) {
 }
 
 func parseDeposits(file []byte) ([]item, error) {
-	var syntax *json.SyntaxError
-	if err := json.Unmarshal(file, new(json.RawMessage)); errors.As(err, &syntax) {
-		return nil, fmt.Errorf("signer: deposit file: is not JSON, fault at byte %d of %d", syntax.Offset, len(file))
+	if err := strictjson.Check(file); err != nil {
+		return nil, fmt.Errorf("signer: deposit file: %w", err)
 	}
 	var objects []json.RawMessage
 	if err := json.Unmarshal(file, &objects); err != nil {
@@ -133,39 +132,13 @@ func parseDeposits(file []byte) ([]item, error) {
 	}
 	items := make([]item, len(objects))
 	for i, object := range objects {
-		fields, err := decodeObject(object)
+		fields, err := strictjson.Object(object)
 		if err != nil {
 			return nil, fmt.Errorf("signer: deposit %d: %w", i, err)
 		}
 		items[i] = parseDeposit(fields)
 	}
 	return items, nil
-}
-
-// decodeObject returns the fields of a JSON object that is known to be valid JSON,
-// and refuses what is no object and a field that occurs twice.
-func decodeObject(object []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(object))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("is not a JSON object")
-	}
-	fields := map[string]json.RawMessage{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, errors.New("is not a JSON object")
-		}
-		key, _ := name.(string)
-		if _, twice := fields[key]; twice {
-			return nil, fmt.Errorf("field %.64q occurs twice", key)
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, errors.New("is not a JSON object")
-		}
-		fields[key] = value
-	}
-	return fields, nil
 }
 
 var fieldNames = []string{

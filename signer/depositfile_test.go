@@ -145,7 +145,7 @@ func TestParseDepositsFields(t *testing.T) {
 		_, err := signer.ParseDeposits(missing)
 		require.EqualError(t, err, "signer: deposit 0: "+field+": is missing\nsigner: deposit 0: \"x\": is not a field of a deposit file")
 		_, err = signer.ParseDeposits(edit(pair, pair+", "+pair))
-		require.EqualError(t, err, `signer: deposit 0: field "`+field+`" occurs twice`)
+		require.ErrorContains(t, err, `signer: deposit file: has the key "`+field+`" twice at byte `)
 		upper := strings.Replace(pair, field, strings.ToUpper(field), 1)
 		_, err = signer.ParseDeposits(edit(pair, upper))
 		require.ErrorContains(t, err, "signer: deposit 0: "+field+": is missing")
@@ -176,10 +176,10 @@ func TestParseDepositsFields(t *testing.T) {
 func TestParseDepositsOfOtherFiles(t *testing.T) {
 	file := depositFile(t, 1)
 	for _, c := range []struct{ file, want string }{
-		{"", "signer: deposit file: is not JSON, fault at byte 0 of 0"},
-		{string(file[:len(file)-3]), "signer: deposit file: is not JSON, fault at byte "},
-		{string(file) + "x", "signer: deposit file: is not JSON, fault at byte "},
-		{string(file) + string(file), "signer: deposit file: is not JSON, fault at byte "},
+		{"", "signer: deposit file: is not one JSON value: fault at byte 0 of 0"},
+		{string(file[:len(file)-3]), "signer: deposit file: is not one JSON value: fault at byte "},
+		{string(file) + "x", "signer: deposit file: is not one JSON value: fault at byte "},
+		{string(file) + string(file), "signer: deposit file: is not one JSON value: fault at byte "},
 		{"{}", "signer: deposit file: is not a JSON array of deposits"},
 		{`"deposits"`, "signer: deposit file: is not a JSON array of deposits"},
 		{"[]", "signer: deposit file: no deposits"},
@@ -187,8 +187,8 @@ func TestParseDepositsOfOtherFiles(t *testing.T) {
 		{"[null]", "signer: deposit 0: is not a JSON object"},
 		{"[[]]", "signer: deposit 0: is not a JSON object"},
 		{"[1]", "signer: deposit 0: is not a JSON object"},
-		{strings.Repeat("[", 100_000), "signer: deposit file: is not JSON, fault at byte "},
-		{"[" + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000) + "]", "signer: deposit 0: is not a JSON object"},
+		{strings.Repeat("[", 100_000), "signer: deposit file: is not one JSON value: fault at byte "},
+		{"[" + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000) + "]", "signer: deposit file: nests deeper than 16"},
 		{"[{}]", "signer: deposit 0: pubkey: is missing"},
 	} {
 		_, err := signer.ParseDeposits([]byte(c.file))
@@ -238,7 +238,7 @@ func TestVerifyDeposits(t *testing.T) {
 	_, err = signer.VerifyDeposits(nil, file, nil)
 	require.ErrorContains(t, err, "the network is missing")
 	_, err = signer.VerifyDeposits(signer.Hoodi, file[1:], nil)
-	require.ErrorContains(t, err, "is not JSON")
+	require.ErrorContains(t, err, "is not one JSON value")
 }
 
 func mustMarshal(t *testing.T, deposits ...*signer.DepositData) []byte {

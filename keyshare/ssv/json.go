@@ -3,95 +3,25 @@ package ssv
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/claystack/dvkeys/internal/strictjson"
 )
 
-// maxDepth is more than any of the files nests, and little enough for the
-// recursion of decode.
-const maxDepth = 16
-
 // decode reads exactly one JSON value: objects as map[string]any, arrays as
-// []any, numbers as json.Number. Unlike encoding/json it refuses a key that
-// occurs twice in an object, and bytes that are not UTF-8.
-func decode(b []byte) (any, error) {
-	if !utf8.Valid(b) {
-		return nil, errors.New("is not UTF-8")
-	}
-	if err := json.Unmarshal(b, new(json.RawMessage)); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("is not one JSON value: fault at byte %d of %d", syntax.Offset, len(b))
-		}
-		return nil, errors.New("is not one JSON value")
+// []any, numbers as json.Number. It refuses what [strictjson.Check] does.
+func decode(b []byte) (v any, err error) {
+	if err := strictjson.Check(b); err != nil {
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
-	return decodeValue(d, 0)
-}
-
-// decodeValue reads one value of d, whose input is known to be valid JSON.
-func decodeValue(d *json.Decoder, depth int) (any, error) {
-	t, err := d.Token()
-	if err != nil {
-		return nil, fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-	}
-	open, ok := t.(json.Delim)
-	if !ok {
-		return t, nil
-	}
-	if depth == maxDepth {
-		return nil, fmt.Errorf("nests deeper than %d at byte %d", maxDepth, d.InputOffset())
-	}
-	var v any
-	if open == '[' {
-		v, err = decodeArray(d, depth+1)
-	} else {
-		v, err = decodeObject(d, depth+1)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); err != nil { // the closing bracket
-		return nil, fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-	}
-	return v, nil
-}
-
-func decodeArray(d *json.Decoder, depth int) ([]any, error) {
-	list := []any{}
-	for d.More() {
-		v, err := decodeValue(d, depth)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	return list, nil
-}
-
-func decodeObject(d *json.Decoder, depth int) (map[string]any, error) {
-	object := map[string]any{}
-	for d.More() {
-		t, err := d.Token()
-		key, ok := t.(string)
-		if err != nil || !ok {
-			return nil, fmt.Errorf("is not JSON at byte %d", d.InputOffset())
-		}
-		if _, twice := object[key]; twice {
-			return nil, fmt.Errorf("has the key %s twice at byte %d", quote(key), d.InputOffset())
-		}
-		if object[key], err = decodeValue(d, depth); err != nil {
-			return nil, err
-		}
-	}
-	return object, nil
+	err = d.Decode(&v)
+	return v, err
 }
 
 // object asserts that v is an object with all required keys, perhaps some of
