@@ -19,7 +19,7 @@ import (
 const (
 	defaultOperators = "testdata/real-operators.json"
 	exampleOwner     = "0x81592c3DE184A3E2c0DCB5a261BC107Bfa91f494"
-	examplePod       = "0xd8A2bAf5a94b8D5AE8F2C4e3a0C5a1D27bD0E001"
+	examplePod       = "0xd8A2baF5A94B8d5ae8F2C4E3a0C5a1d27Bd0E001"
 )
 
 // config is what the flags say.
