@@ -89,6 +89,10 @@ func (d Deposit) signingRoot(n *Network) (keyshare.Root, error) {
 	return d.root(n), nil
 }
 
+func (d Deposit) traits() traits {
+	return traits{name: "deposit", irrevocable: true, key: d.PublicKey}
+}
+
 func (d Deposit) root(n *Network) keyshare.Root {
 	return consensus.SigningRoot(d.messageRoot(), n.net.DepositDomain())
 }

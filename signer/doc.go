@@ -1,10 +1,19 @@
 // Package signer knows what a validator key may sign, and for which network.
 //
-// A [Duty] is a typed object that a validator key signs: a [Deposit], a
-// [VoluntaryExit], a [BLSToExecutionChange]. The set is closed: only this package
-// adds to it, so nothing else can carry an arbitrary 32-byte root to a key under
-// the name of a duty. [SigningRoot] derives the root of a duty on a [Network], and
-// refuses a duty that the network would not honour.
+// A [Duty] is a typed object that a validator key signs: an [Attestation], a
+// [Block], a [Deposit], a [VoluntaryExit] and so on. The set is closed: only this
+// package adds to it, so nothing else can carry an arbitrary 32-byte root to a key
+// under the name of a duty. [SigningRoot] derives the root of a duty on a
+// [Network], and refuses a duty that the network would not honour.
+//
+// # Forks
+//
+// Most duties are signed under the fork in force at their epoch: an attestation's
+// is its target's, a block's that of its slot. Exits have the Capella version for
+// good (EIP-7044); deposits, registrations and credential changes that of genesis;
+// an owner nonce has no domain at all. Where the rules of a fork are not known (a
+// network whose schedule is not complete, an aggregate under Gloas) the error
+// wraps [ErrFork], and nothing is guessed.
 //
 // # Networks
 //

@@ -12,7 +12,20 @@ import (
 type Duty interface {
 	// signingRoot checks the duty and returns what is signed for it on n.
 	signingRoot(n *Network) (keyshare.Root, error)
+	// traits says what a Guard has to know of it.
+	traits() traits
 }
+
+// traits are what sets duties apart for a Guard.
+type traits struct {
+	name        string             // for errors, logs and metrics
+	irrevocable bool               // a signature that leaves can not be taken back
+	key         keyshare.PublicKey // the key that must sign, if the duty names it
+}
+
+// ErrFork is wrapped by the errors of [SigningRoot] for a duty under a fork whose
+// rules are not known here: the root is not guessed.
+var ErrFork = consensus.ErrFork
 
 // SigningRoot returns the 32 bytes that a duty's signature is over on a network:
 // the hash of the object's root and the domain. It refuses a duty that the
@@ -43,6 +56,8 @@ func (e VoluntaryExit) signingRoot(n *Network) (keyshare.Root, error) {
 	return consensus.SigningRoot(consensus.VoluntaryExitRoot(e.Epoch, e.ValidatorIndex), domain), nil
 }
 
+func (VoluntaryExit) traits() traits { return traits{name: "voluntary exit", irrevocable: true} }
+
 // BLSToExecutionChange replaces a validator's 0x00 credentials, once and for good,
 // by 0x01 credentials. It is signed by the withdrawal key From, not by the
 // validator's, under the genesis fork version.
@@ -65,4 +80,8 @@ func (c BLSToExecutionChange) signingRoot(n *Network) (keyshare.Root, error) {
 	}
 	root := consensus.BLSToExecutionChangeRoot(c.ValidatorIndex, c.From.Bytes(), c.To)
 	return consensus.SigningRoot(root, domain), nil
+}
+
+func (c BLSToExecutionChange) traits() traits {
+	return traits{name: "credential change", irrevocable: true, key: c.From}
 }

@@ -80,6 +80,10 @@ type NetworkConfig struct {
 	// SlotsPerEpoch is 32 if zero.
 	SlotsPerEpoch uint64
 
+	// MaxCommitteesPerSlot is 64 if zero, as in the mainnet preset; 4 in the
+	// minimal one. The roots of aggregates depend on it from electra on.
+	MaxCommitteesPerSlot uint64
+
 	// EigenPodManager is EigenLayer's contract, zero if there is none.
 	EigenPodManager keyshare.Address
 }
@@ -100,6 +104,7 @@ func NewNetwork(c NetworkConfig) (*Network, error) {
 		DepositContract:       c.DepositContract,
 		EigenPodManager:       c.EigenPodManager,
 		SlotsPerEpoch:         c.SlotsPerEpoch,
+		MaxCommitteesPerSlot:  c.MaxCommitteesPerSlot,
 		Forks:                 forks,
 	})
 	if err != nil {
@@ -150,6 +155,10 @@ func (n *Network) GenesisForkVersion() ForkVersion { return ForkVersion(n.net.Ge
 // GenesisValidatorsRoot returns the root that exits and all later duties are
 // bound to; zero if the network was made without one.
 func (n *Network) GenesisValidatorsRoot() keyshare.Root { return n.net.GenesisValidatorsRoot }
+
+// EpochOf returns the epoch of a slot: slots are counted in epochs of 32, or of 16
+// on Gnosis and Chiado.
+func (n *Network) EpochOf(slot uint64) uint64 { return n.net.EpochOf(slot) }
 
 // DepositContract returns the contract that takes deposits.
 func (n *Network) DepositContract() keyshare.Address { return n.net.DepositContract }

@@ -32,7 +32,7 @@ var layers = []layer{
 	{"keyshare/...", []string{"keyshare", "shamir", "internal/..."}},
 	{"keystore", []string{"keyshare", "shamir", "internal/..."}},
 	{"dkg", []string{"keyshare", "shamir", "internal/..."}},
-	{"signer/...", []string{"signer/...", "keyshare", "shamir", "internal/..."}},
+	{"signer/...", []string{"signer/...", "keyshare/...", "shamir", "internal/..."}},
 	{"hsm/...", []string{"hsm/...", "keyshare", "shamir", "internal/..."}},
 	{"examples/...", []string{"..."}},
 	{"", []string{"internal/...", "shamir", "keyshare/...", "keystore", "dkg", "signer/...", "hsm/..."}},

@@ -18,6 +18,8 @@ type Custom struct {
 	EigenPodManager [20]byte
 	// SlotsPerEpoch is 32 if zero.
 	SlotsPerEpoch uint64
+	// MaxCommitteesPerSlot is 64 if zero; 4 in the minimal preset.
+	MaxCommitteesPerSlot uint64
 	// Forks is the whole schedule from Phase0 on, without gaps; a fork with no date has the epoch FarFuture.
 	Forks []ScheduledFork
 }
@@ -46,6 +48,12 @@ func New(c Custom) (*Network, error) {
 	if c.SlotsPerEpoch == 0 {
 		c.SlotsPerEpoch = 32
 	}
+	if c.MaxCommitteesPerSlot == 0 {
+		c.MaxCommitteesPerSlot = mainnetCommittees
+	}
+	if c.MaxCommitteesPerSlot > mainnetCommittees {
+		return nil, fmt.Errorf("consensus: network %s has up to %d committees a slot, at most %d expected", c.Name, c.MaxCommitteesPerSlot, mainnetCommittees)
+	}
 	return &Network{
 		Name:                  c.Name,
 		ChainID:               c.ChainID,
@@ -53,6 +61,7 @@ func New(c Custom) (*Network, error) {
 		DepositContract:       c.DepositContract,
 		EigenPodManager:       c.EigenPodManager,
 		SlotsPerEpoch:         c.SlotsPerEpoch,
+		MaxCommitteesPerSlot:  c.MaxCommitteesPerSlot,
 		Token:                 "ETH",
 		Multiplier:            1,
 		Forks:                 slices.Clone(c.Forks),

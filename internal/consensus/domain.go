@@ -20,10 +20,18 @@ type DomainType [4]byte
 // The domain types of the consensus specifications, and DomainApplicationBuilder of the builder specifications, under
 // which validators register with block builders.
 var (
-	DomainDeposit              = DomainType(common.DOMAIN_DEPOSIT)
-	DomainVoluntaryExit        = DomainType(common.DOMAIN_VOLUNTARY_EXIT)
-	DomainBLSToExecutionChange = DomainType(common.DOMAIN_BLS_TO_EXECUTION_CHANGE)
-	DomainApplicationBuilder   = DomainType{3: 1}
+	DomainBeaconProposer              = DomainType(common.DOMAIN_BEACON_PROPOSER)
+	DomainBeaconAttester              = DomainType(common.DOMAIN_BEACON_ATTESTER)
+	DomainRandao                      = DomainType(common.DOMAIN_RANDAO)
+	DomainDeposit                     = DomainType(common.DOMAIN_DEPOSIT)
+	DomainVoluntaryExit               = DomainType(common.DOMAIN_VOLUNTARY_EXIT)
+	DomainSelectionProof              = DomainType(common.DOMAIN_SELECTION_PROOF)
+	DomainAggregateAndProof           = DomainType(common.DOMAIN_AGGREGATE_AND_PROOF)
+	DomainSyncCommittee               = DomainType(common.DOMAIN_SYNC_COMMITTEE)
+	DomainSyncCommitteeSelectionProof = DomainType(common.DOMAIN_SYNC_COMMITTEE_SELECTION_PROOF)
+	DomainContributionAndProof        = DomainType(common.DOMAIN_CONTRIBUTION_AND_PROOF)
+	DomainBLSToExecutionChange        = DomainType(common.DOMAIN_BLS_TO_EXECUTION_CHANGE)
+	DomainApplicationBuilder          = DomainType{3: 1}
 )
 
 // Domain is compute_domain: the type, then the first 28 bytes of the hash of fork version and validators root.
@@ -59,6 +67,25 @@ func (n *Network) BLSToExecutionChangeDomain() ([32]byte, error) {
 		return [32]byte{}, err
 	}
 	return Domain(DomainBLSToExecutionChange, n.GenesisForkVersion(), n.GenesisValidatorsRoot), nil
+}
+
+// RegistrationDomain is the domain of validator registrations (builder specifications): like that of deposits, it has
+// the genesis fork version and a zero root.
+func (n *Network) RegistrationDomain() [32]byte {
+	return Domain(DomainApplicationBuilder, n.GenesisForkVersion(), [32]byte{})
+}
+
+// DomainAt is the domain of a duty at an epoch, and the fork that is in force then. It is an error when the fork or
+// the genesis validators root is unknown.
+func (n *Network) DomainAt(t DomainType, epoch uint64) ([32]byte, Fork, error) {
+	f, err := n.ForkAt(epoch)
+	if err == nil {
+		err = n.needsRoot()
+	}
+	if err != nil {
+		return [32]byte{}, 0, err
+	}
+	return Domain(t, f.Version, n.GenesisValidatorsRoot), f.Fork, nil
 }
 
 func (n *Network) needsRoot() error {

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -62,6 +63,9 @@ type Network struct {
 	// EigenPodManager is EigenLayer's contract, the zero address where there is none.
 	EigenPodManager [20]byte
 	SlotsPerEpoch   uint64
+	// MaxCommitteesPerSlot is the constant of that name of the network's preset, on which the roots of aggregates
+	// depend from Electra on.
+	MaxCommitteesPerSlot uint64
 	// Token is the staking token's symbol, and Multiplier how many coins of a deposit's amount make one token: 1 for
 	// ETH; 32 where a token that is not the chain's own currency is staked (GNO).
 	Token      string
@@ -78,10 +82,19 @@ func (n *Network) GenesisForkVersion() Version { return n.Forks[0].Version }
 // EpochOf returns the epoch of a slot.
 func (n *Network) EpochOf(slot uint64) uint64 { return slot / n.SlotsPerEpoch }
 
+// ErrFork is what errors wrap that say that the rules of a fork are not known here.
+var ErrFork = errors.New("the rules of the fork are not known")
+
+// forkError is an ErrFork with a text of its own.
+type forkError string
+
+func (e forkError) Error() string        { return string(e) }
+func (e forkError) Is(target error) bool { return target == ErrFork }
+
 // ForkAt returns the fork in force at the epoch: where several start at once, the last of them.
 func (n *Network) ForkAt(epoch uint64) (ScheduledFork, error) {
 	if n.OpenEnded {
-		return ScheduledFork{}, fmt.Errorf("consensus: the fork schedule of %s after %v is unknown", n.Name, n.Forks[len(n.Forks)-1].Fork)
+		return ScheduledFork{}, forkError(fmt.Sprintf("consensus: the fork schedule of %s after %v is unknown", n.Name, n.Forks[len(n.Forks)-1].Fork))
 	}
 	at := n.Forks[0]
 	for _, f := range n.Forks[1:] {

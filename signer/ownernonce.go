@@ -1,0 +1,29 @@
+package signer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/keyshare/ssv"
+)
+
+// OwnerNonce is the duty of letting an owner register a validator with the SSV
+// network. What is signed is the hash of [ssv.OwnerNonceRoot], without a domain:
+// the same on every network.
+type OwnerNonce struct {
+	Owner keyshare.Address
+	Nonce uint64 // the owner's registrations before this one, at most ssv.MaxNonce
+}
+
+func (OwnerNonce) traits() traits { return traits{name: "owner nonce", irrevocable: true} }
+
+func (o OwnerNonce) signingRoot(*Network) (keyshare.Root, error) {
+	switch {
+	case o.Owner.IsZero():
+		return keyshare.Root{}, errors.New("signer: owner nonce: the owner is the zero address")
+	case o.Nonce > ssv.MaxNonce:
+		return keyshare.Root{}, fmt.Errorf("signer: owner nonce: the nonce is %d, at most %d expected", o.Nonce, ssv.MaxNonce)
+	}
+	return ssv.OwnerNonceRoot(o.Owner, o.Nonce), nil
+}
