@@ -109,7 +109,7 @@ func (c *visitor) look(where string, v reflect.Value) {
 	} else {
 		c.seen[at] = true
 	}
-	if name := typeName(v.Type()); name != "" && c.own(v.Type()) && c.visited[name] < 2 {
+	if name := typeName(v.Type()); name != "" && c.own(v.Type()) && c.visited[name] < 2 { // two of a kind are enough
 		c.visited[name]++
 		c.check(where, v)
 	}
@@ -125,6 +125,9 @@ func (c *visitor) look(where string, v reflect.Value) {
 			c.look(where, held)
 		}
 	case reflect.Struct:
+		if v.Type().PkgPath() != "" && !c.own(v.Type()) {
+			return // another module's struct; its fields may be guarded by locks that are not ours
+		}
 		for i := range v.NumField() {
 			f := v.Field(i)
 			c.look(where+"."+v.Type().Field(i).Name, reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem())

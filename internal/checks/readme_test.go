@@ -3,9 +3,11 @@ package checks
 import (
 	"fmt"
 	"go/ast"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A README snippet is the body of a function of a compiled file, most often an Example, and is marked so:
+// A README snippet is a function of a compiled file, or, if it does not begin with "func ", the body of one (an Example
+// without its Output comment), and is marked so:
 //
 //	<!-- example: path/to/example_test.go#ExampleName -->
 //	```go
@@ -43,6 +46,7 @@ func TestREADMEFault(t *testing.T) {
 	faults := func(text string) []string { return readmeFaults(text, sources, read) }
 
 	require.Empty(t, faults("# x\n"+mark+"```go\n"+body+"```\n"))
+	require.Empty(t, faults(mark+"```go\n"+strings.TrimPrefix(code, "package x\n\n")+"```\n"), "a whole function")
 	for _, c := range []struct{ text, want string }{
 		{"# x\n", "no Go snippet"},
 		{"```go\n" + body + "```\n", "without a mark"},
@@ -94,12 +98,13 @@ func readmeFaults(text string, sources []*source, read func(string) ([]byte, err
 			fault(start, "a Go snippet without a mark <!-- example: path/to/example_test.go#ExampleName --> on the line above")
 			continue
 		}
-		want, err := body(mark[1], mark[2], sources, read)
-		switch got := strings.Join(lines[start+1:end], "\n"); {
+		got := strings.Join(lines[start+1:end], "\n")
+		want, err := function(mark[1], mark[2], !strings.HasPrefix(got, "func "), sources, read)
+		switch {
 		case err != nil:
 			fault(start, "%v", err)
 		case got != want:
-			fault(start, "the snippet differs from the body of %s in %s, which is:\n%s", mark[2], mark[1], want)
+			fault(start, "the snippet differs from %s in %s, which is:\n%s", mark[2], mark[1], want)
 		}
 	}
 	if snippets == 0 {
@@ -108,32 +113,35 @@ func readmeFaults(text string, sources []*source, read func(string) ([]byte, err
 	return faults
 }
 
-// body returns the text of a function's body without its indent, its Output comment, and what follows that.
-func body(file, name string, sources []*source, read func(string) ([]byte, error)) (string, error) {
-	for _, s := range sources {
-		if s.path != file {
+// function returns the text of a function, or of its body: that without its indent, and up to its Output comment.
+func function(file, name string, bodyOnly bool, sources []*source, read func(string) ([]byte, error)) (string, error) {
+	i := slices.IndexFunc(sources, func(s *source) bool { return s.path == file })
+	if i < 0 {
+		return "", fmt.Errorf("%s is not a Go file of this module", file)
+	}
+	content, err := read(filepath.Join(root(), filepath.FromSlash(file)))
+	if err != nil {
+		return "", err
+	}
+	text := func(from, to token.Pos) string {
+		return string(content[fset.Position(from).Offset:fset.Position(to).Offset])
+	}
+	for _, decl := range sources[i].file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok || f.Recv != nil || f.Name.Name != name || f.Body == nil {
 			continue
 		}
-		content, err := read(filepath.Join(root(), filepath.FromSlash(file)))
-		if err != nil {
-			return "", err
+		if !bodyOnly {
+			return text(f.Type.Pos(), f.End()), nil
 		}
-		for _, decl := range s.file.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if !ok || f.Recv != nil || f.Name.Name != name || f.Body == nil {
-				continue
+		var kept []string
+		for line := range strings.SplitSeq(text(f.Body.Lbrace+1, f.Body.Rbrace), "\n") {
+			if outputLine.MatchString(line) {
+				break
 			}
-			text := string(content[fset.Position(f.Body.Lbrace).Offset+1 : fset.Position(f.Body.Rbrace).Offset])
-			var kept []string
-			for line := range strings.SplitSeq(text, "\n") {
-				if outputLine.MatchString(line) {
-					break
-				}
-				kept = append(kept, strings.TrimPrefix(line, "\t"))
-			}
-			return strings.TrimSpace(strings.Join(kept, "\n")), nil
+			kept = append(kept, strings.TrimPrefix(line, "\t"))
 		}
-		return "", fmt.Errorf("%s has no function %s", file, name)
+		return strings.TrimSpace(strings.Join(kept, "\n")), nil
 	}
-	return "", fmt.Errorf("%s is not a Go file of this module", file)
+	return "", fmt.Errorf("%s has no function %s", file, name)
 }
