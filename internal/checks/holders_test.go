@@ -27,7 +27,7 @@ var secretRoots = []string{
 func holders(t *testing.T) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
-	for line := range lineSet(goTool(t, "list", "-f", "{{.ImportPath}} {{.Dir}} {{range .GoFiles}}{{.}},{{end}}", "./...")) {
+	for line := range lineSet(goTool(t, "list", "-f", "{{.ImportPath}} {{.Dir}} {{range .GoFiles}}{{.}},{{end}}{{range .CgoFiles}}{{.}},{{end}}", "./...")) {
 		fields := strings.Fields(line)
 		if len(fields) < 3 {
 			continue // a package of tests only

@@ -67,7 +67,7 @@ var standard = []struct {
 	{"net/http", "only a client of a server speaks HTTP", []string{"hsm/vault", "signer/remote", "examples/..."}},
 	{"math/rand", "randomness is crypto/rand", nil},
 	{"math/rand/v2", "randomness is crypto/rand", nil},
-	{"unsafe", "only guarded memory, and arithmetic in it, needs it", []string{"internal/secret/...", "internal/bls", "keyshare"}},
+	{"unsafe", "only guarded memory, arithmetic in it, and C need it", []string{"internal/secret/...", "internal/bls", "keyshare", "hsm/pkcs11/..."}},
 	{"log", "a library does not log", []string{"examples/..."}},
 	{"plugin", "what a program can reach is what it imports", nil},
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -149,17 +150,22 @@ func (c *visitor) look(where string, v reflect.Value) {
 	}
 }
 
-// check records how a secret shows in what is printed of v.
+// check records in how many ways what is printed of v shows a secret, and the first of them.
 func (c *visitor) check(where string, v reflect.Value) {
-	looked := map[string]bool{}
+	looked := map[string]string{}
+	var shown []string
 	for how, text := range printed(v) {
-		if looked[text] {
-			continue
+		as, done := looked[text]
+		if !done {
+			as = c.needle.in(text)
+			looked[text] = as
 		}
-		looked[text] = true
-		if as := c.needle.in(text); as != "" {
-			c.faults = append(c.faults, fmt.Sprintf("%s (%s) as a %s shows its secret %s", where, v.Type(), how, as))
+		if as != "" {
+			shown = append(shown, how+" "+as)
 		}
+	}
+	if len(shown) > 0 {
+		c.faults = append(c.faults, fmt.Sprintf("%s (%s) shows its secret when printed in %d ways, such as %s", where, v.Type(), len(shown), slices.Min(shown)))
 	}
 }
 
