@@ -30,7 +30,7 @@ func NewSeed(b []byte) (*Seed, error) {
 	return &Seed{bytes: box}, nil
 }
 
-// Derive returns the key at a path. It costs about a quarter of a millisecond for each level of the path.
+// Derive returns the key at a path. It takes about a fifth of a millisecond for each level of the path.
 func (s *Seed) Derive(at Path) (*keyshare.SecretKey, error) {
 	indices := at.indices()
 	if len(indices) == 0 {

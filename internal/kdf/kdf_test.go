@@ -128,7 +128,14 @@ func TestBudget(t *testing.T) {
 		b.giveBack(first)
 		synctest.Wait()
 		require.Len(t, large, 50)
+		require.Empty(t, b.idle, "what is of another size is not kept")
+
+		small := b.borrow(30)
+		b.giveBack(small)
+		require.Same(t, &small[0], &b.borrow(30)[0], "memory is used again")
+		b.giveBack(small)
 		b.giveBack(large)
+		require.Empty(t, b.idle, "nothing is kept when nobody uses any")
 		require.Len(t, b.borrow(100), 100)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/crypto/salsa20/salsa"
@@ -18,8 +19,7 @@ const ScryptMemory = 1<<30 + 1<<20
 // [ScryptSize] of them is at most [ScryptMemory]; other parameters are an error.
 //
 // The work memory is ordinary memory: it is too large to be locked, and does not tell the key to anyone who does not
-// know the password. It does help to guess that, so it is wiped. It is used again by the next call, or left to the
-// garbage collector if there is none for a while.
+// know the password. It does help to guess that, so it is wiped.
 func Scrypt(out, password, salt []byte, n, r, p int) error {
 	const most = 1 << 24 // of each, so that the size does not overflow
 	if n < 2 || n > most || n&(n-1) != 0 || r < 1 || r > most || p < 1 || p > most ||
@@ -84,16 +84,18 @@ func mixBlock(out, in []byte) {
 // memory is what all scrypts share.
 var memory = newBudget(ScryptMemory)
 
-// budget lends memory up to a limit.
+// budget lends memory up to a limit. What comes back while other memory is lent is kept to be lent again, so that many
+// calls in a row leave the garbage collector nothing to do; after the last one nothing is kept.
 type budget struct {
 	mu    sync.Mutex
 	freed *sync.Cond
 	left  int
-	idle  sync.Pool // of *[]byte
+	limit int
+	idle  [][]byte
 }
 
 func newBudget(limit int) *budget {
-	b := &budget{left: limit}
+	b := &budget{left: limit, limit: limit}
 	b.freed = sync.NewCond(&b.mu)
 	return b
 }
@@ -101,23 +103,30 @@ func newBudget(limit int) *budget {
 // borrow returns size zero bytes as soon as so many are left.
 func (b *budget) borrow(size int) []byte {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	for b.left < size {
 		b.freed.Wait()
 	}
 	b.left -= size
-	b.mu.Unlock()
-	if used, ok := b.idle.Get().(*[]byte); ok && cap(*used) >= size {
-		return (*used)[:size]
+	for i, kept := range b.idle {
+		if len(kept) == size {
+			b.idle = slices.Delete(b.idle, i, i+1)
+			return kept
+		}
 	}
+	b.idle = nil // of other sizes: together they might exceed the limit
 	return make([]byte, size)
 }
 
 // giveBack wipes what was borrowed.
 func (b *budget) giveBack(borrowed []byte) {
 	clear(borrowed)
-	b.idle.Put(&borrowed)
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.left += len(borrowed)
-	b.mu.Unlock()
+	b.idle = append(b.idle, borrowed)
+	if b.left == b.limit {
+		b.idle = nil
+	}
 	b.freed.Broadcast()
 }
