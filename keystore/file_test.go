@@ -162,7 +162,10 @@ func TestKilled(t *testing.T) {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
 		cmd.Env = append(os.Environ(), "KEYSTORE_WRITE_TO="+to)
 		require.NoError(t, cmd.Start())
-		require.Eventually(t, func() bool { return len(files(t, to)) > 2*round }, 30*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool {
+			finished, err := filepath.Glob(filepath.Join(to, "keystore-*.json"))
+			return err == nil && len(finished) > 2*round
+		}, 30*time.Second, time.Millisecond)
 		require.NoError(t, cmd.Process.Kill())
 		require.Error(t, cmd.Wait())
 		for f, err := range keystore.ReadDir(t.Context(), to, []byte(password)) {
