@@ -49,7 +49,7 @@ var outside = []foreign{
 	{"github.com/ThalesGroup/crypto11", []string{"hsm/pkcs11"}},
 	{"github.com/hashicorp/vault/api", []string{"hsm/vault"}},
 	{"github.com/awnumar/memcall", []string{"internal/secret"}},
-	{"go.etcd.io/bbolt", []string{"internal/keyfile", "hsm/software"}},
+	{"go.etcd.io/bbolt", []string{"internal/boltfile", "internal/keyfile", "signer/slashing"}},
 	{"golang.org/x/crypto", []string{"..."}},
 	{"golang.org/x/text", []string{"keystore", "internal/..."}},
 	{"golang.org/x/sys", []string{"internal/...", "hsm/..."}},

@@ -2,6 +2,8 @@ package keyfile
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
@@ -9,7 +11,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
+
+	"github.com/claystack/dvkeys/internal/boltfile"
 )
+
+// Of bbolt's pages: the byte order, and the size of their header, after which a meta page has the number of pages in
+// use at 40.
+const pageHeader = 16
+
+var order = binary.NativeEndian
 
 // everything reads all that a file holds.
 func everything(f *File) (out []any, err error) {
@@ -82,10 +93,9 @@ func (d *damaged) try(t testing.TB, b []byte) (accepted bool) {
 
 func TestTruncated(t *testing.T) {
 	d := newDamaged(t, 300)
-	m, err := latestMeta(bytes.NewReader(d.original), int64(len(d.original)))
-	require.NoError(t, err)
-	for size := 0; size <= len(d.original); size += pageSize {
-		require.Equal(t, uint64(size/pageSize) >= m.high, d.try(t, d.original[:size]), "cut to %d bytes", size)
+	high := max(order.Uint64(d.original[pageHeader+40:]), order.Uint64(d.original[boltfile.PageSize+pageHeader+40:]))
+	for size := 0; size <= len(d.original); size += boltfile.PageSize {
+		require.Equal(t, uint64(size/boltfile.PageSize) >= high, d.try(t, d.original[:size]), "cut to %d bytes", size)
 	}
 	for range 100 {
 		d.try(t, d.original[:rand.IntN(len(d.original))])
@@ -96,19 +106,19 @@ func TestFlippedBits(t *testing.T) {
 	d := newDamaged(t, 60)
 	refused, accepted := 0, 0
 	b := bytes.Clone(d.original)
-	for i := range b {
+	for i := rand.IntN(4); i < len(b); i += 1 + rand.IntN(7) { // a quarter of all bytes
 		bit := byte(1) << rand.IntN(8)
 		b[i] ^= bit
 		// Most damage is found without the cost of opening the file; what passes has to be harmless.
-		if _, err := verify(bytes.NewReader(b), int64(len(b))); err != nil {
+		if err := boltfile.Verify(bytes.NewReader(b), int64(len(b)), newContent()); err != nil {
 			refused++
-		} else if accepted++; accepted%20 == 0 {
+		} else if accepted++; accepted%100 == 0 {
 			require.True(t, d.try(t, b), "bit %#x of byte %d", bit, i)
 		}
 		b[i] ^= bit
 	}
 	t.Logf("%d flipped bits were found, %d were in unused bytes", refused, accepted)
-	require.Greater(t, refused, 60*(100+48))
+	require.Greater(t, refused, 60*(100+48)/5, "most flips within records")
 }
 
 func TestOverwrittenBlocks(t *testing.T) {
@@ -116,7 +126,7 @@ func TestOverwrittenBlocks(t *testing.T) {
 	for range 200 {
 		b := bytes.Clone(d.original)
 		from := rand.IntN(len(b))
-		block := b[from:min(from+1+rand.IntN(2*pageSize), len(b))]
+		block := b[from:min(from+1+rand.IntN(2*boltfile.PageSize), len(b))]
 		if rand.IntN(2) == 0 {
 			clear(block)
 		} else {
@@ -132,7 +142,7 @@ func TestLastMetaPage(t *testing.T) {
 	d := newDamaged(t, 10)
 	for page := range 2 {
 		b := bytes.Clone(d.original)
-		b[page*pageSize+pageHeader+50] ^= 1
+		b[page*boltfile.PageSize+pageHeader+50] ^= 1
 		require.False(t, d.try(t, b))
 	}
 }
@@ -141,7 +151,7 @@ func TestLastMetaPage(t *testing.T) {
 func TestCutWhileOpen(t *testing.T) {
 	path := create(t, 1000)
 	f := open(t, path)
-	require.NoError(t, os.Truncate(path, 2*pageSize))
+	require.NoError(t, os.Truncate(path, 2*boltfile.PageSize))
 	_, err := f.Get(record(999).PublicKey)
 	require.ErrorIs(t, err, ErrCorrupt)
 	_, err = f.After(nil, 10)
@@ -155,7 +165,7 @@ func TestCutWhileOpen(t *testing.T) {
 // repair recomputes the checksums of the meta pages, so that damage gets past them.
 func repair(b []byte) {
 	for i := range 2 {
-		m := b[i*pageSize+pageHeader:]
+		m := b[i*boltfile.PageSize+pageHeader:]
 		sum := fnv.New64a()
 		sum.Write(m[:56])
 		order.PutUint64(m[56:], sum.Sum64())
@@ -179,7 +189,7 @@ func FuzzVerify(f *testing.F) {
 			b[at%len(b)] = patches[2]
 		}
 		repair(b)
-		if _, err := verify(bytes.NewReader(b), int64(len(b))); err != nil {
+		if err := boltfile.Verify(bytes.NewReader(b), int64(len(b)), newContent()); err != nil {
 			return
 		}
 		path := filepath.Join(dir, "keys.db")
@@ -189,9 +199,15 @@ func FuzzVerify(f *testing.F) {
 		defer file.Close()
 		_, err = everything(file)
 		require.NoError(t, err)
-		for i := range 30 {
-			require.NoError(t, file.Put(record(1_000_000+i)))
-		}
+		require.NoError(t, file.update("fill", func(tx *bbolt.Tx) error { // one transaction, which splits pages and takes free ones
+			for i := range 30 {
+				r := record(1_000_000 + i)
+				if err := errors.Join(addCount(tx, 1), tx.Bucket(keysBucket).Put(r.PublicKey[:], encodeRecord(r))); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
 	})
 }
 

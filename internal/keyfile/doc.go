@@ -22,19 +22,10 @@
 //
 // # Guarantees
 //
-//   - One process at a time: Open takes an exclusive lock and fails with ErrInUse when another holds it.
-//   - What a call has stored is on disk when it returns, and no call returns a record that is not yet on disk. Calls
-//     made at the same time share one transaction and its two fsyncs.
-//   - A crash at any point leaves either the state before a call or the state after it. A new file appears under its
-//     name complete or not at all; a crash may leave a temporary file beside it that holds no record.
-//   - Open reads the whole file (about 50 ms for 100,000 records) with ordinary reads before anything maps it, and checks
-//     every page, every checksum, the label index, the count and the list of free pages. A truncated or damaged file is
-//     ErrCorrupt and is not changed. Damage beyond the last used page goes unnoticed: nothing is stored there.
-//   - A fault while the open file is read (it was cut short by somebody else, or the disk fails) is ErrCorrupt, not the
-//     death of the process.
-//   - A full disk fails the call with ErrNoSpace, stores nothing, and leaves the file usable. After any other failure
-//     of a write or an fsync nobody can say what the disk holds, so every later call fails with ErrFailed until the file
-//     is opened again.
+// They are those of internal/boltfile: one process at a time, what a call has stored is on disk when it returns, a crash
+// leaves the state before a call or the state after it, calls made at the same time share a transaction, a fault of the
+// disk is an error and not the death of the process. Open checks every page and every checksum, the label index and the
+// count (about 50 ms for 100,000 records). A truncated or damaged file is ErrCorrupt and is not changed.
 //
 // Deleting or replacing a record does not erase its old sealed bytes at once: they remain in free pages until those
 // are reused, and in every copy and snapshot of the file.

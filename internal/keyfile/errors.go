@@ -3,16 +3,18 @@ package keyfile
 import (
 	"errors"
 	"fmt"
+
+	"github.com/claystack/dvkeys/internal/boltfile"
 )
 
 // Errors on which a caller takes a branch. The text of a returned error names the file and the fault.
 var (
-	ErrNotFound = errors.New("no such key")                                 // of Get, Lookup and Delete
-	ErrCorrupt  = errors.New("the file is damaged: restore it from a copy") // nothing was changed
-	ErrInUse    = errors.New("the file is in use by another process")       // end it, or try again later
-	ErrNoSpace  = errors.New("no space left: nothing was stored")           // the file is as it was; make room and repeat
-	ErrFailed   = errors.New("a write failed: open the file again")         // what the disk holds is unknown
-	ErrClosed   = errors.New("the file is closed")
+	ErrNotFound = errors.New("no such key") // of Get, Lookup and Delete
+	ErrCorrupt  = boltfile.ErrCorrupt       // nothing was changed: restore the file from a copy
+	ErrInUse    = boltfile.ErrInUse         // end the other process, or try again later
+	ErrNoSpace  = boltfile.ErrNoSpace       // nothing was stored: make room and repeat
+	ErrFailed   = boltfile.ErrFailed        // what the disk holds is unknown: open the file again
+	ErrClosed   = boltfile.ErrClosed
 )
 
 // ExistsError reports that Put found a record with the same public key or the same label in its way. Nothing was

@@ -1,10 +1,10 @@
 package keyfile
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
+
+	"github.com/claystack/dvkeys/internal/boltfile"
 )
 
 // Sizes and limits of what a file holds, in bytes.
@@ -14,11 +14,6 @@ const (
 	MaxKind       = 32
 	MaxHeader     = 2048
 	MaxSealed     = 2048
-)
-
-const (
-	formatVersion = 1
-	pageSize      = 4096
 )
 
 var (
@@ -46,34 +41,6 @@ type header struct {
 	data []byte
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// checksum covers the key of an entry and what follows the checksum in its value.
-func checksum(key, rest []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, rest)
-}
-
-// frame returns version, checksum and rest.
-func frame(key, rest []byte) []byte {
-	out := make([]byte, 0, 5+len(rest))
-	out = append(out, formatVersion)
-	out = binary.BigEndian.AppendUint32(out, checksum(key, rest))
-	return append(out, rest...)
-}
-
-func unframe(key, value []byte) (rest []byte, err error) {
-	if len(value) < 5 {
-		return nil, fmt.Errorf("is %d bytes long, expected at least 5", len(value))
-	}
-	if value[0] != formatVersion {
-		return nil, fmt.Errorf("has format version %d, expected %d", value[0], formatVersion)
-	}
-	if checksum(key, value[5:]) != binary.BigEndian.Uint32(value[1:]) {
-		return nil, errors.New("does not match its checksum")
-	}
-	return value[5:], nil
-}
-
 // cutString splits a string of at most limit bytes, with its length in the first byte, from what follows.
 func cutString(b []byte, limit int) (s string, rest []byte, err error) {
 	if len(b) == 0 || int(b[0]) > limit || len(b) < 1+int(b[0]) {
@@ -88,11 +55,11 @@ func encodeHeader(h header) []byte {
 	rest = append(rest, byte(len(h.kind)))
 	rest = append(rest, h.kind...)
 	rest = append(rest, h.data...)
-	return frame(headerKey, rest)
+	return boltfile.Frame(headerKey, rest)
 }
 
 func decodeHeader(value []byte) (h header, err error) {
-	rest, err := unframe(headerKey, value)
+	rest, err := boltfile.Unframe(headerKey, value)
 	if err != nil {
 		return header{}, err
 	}
@@ -116,7 +83,7 @@ func encodeRecord(r Record) []byte {
 	rest = append(rest, byte(len(r.Label)))
 	rest = append(rest, r.Label...)
 	rest = append(rest, r.Sealed...)
-	return frame(r.PublicKey[:], rest)
+	return boltfile.Frame(r.PublicKey[:], rest)
 }
 
 func decodeRecord(key, value []byte) (r Record, err error) {
@@ -124,7 +91,7 @@ func decodeRecord(key, value []byte) (r Record, err error) {
 		return Record{}, fmt.Errorf("has a public key of %d bytes, expected %d", len(key), PublicKeySize)
 	}
 	copy(r.PublicKey[:], key)
-	rest, err := unframe(key, value)
+	rest, err := boltfile.Unframe(key, value)
 	if err != nil {
 		return Record{}, err
 	}

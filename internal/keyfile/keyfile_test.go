@@ -8,12 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
+
+	"github.com/claystack/dvkeys/internal/boltfile"
 )
 
 const kind = "test"
@@ -150,42 +151,6 @@ func TestPutRefusesBadRecords(t *testing.T) {
 	require.NoError(t, f.SetHeader(make([]byte, MaxHeader)))
 }
 
-func TestConcurrentPutsShareTransactions(t *testing.T) {
-	path := create(t, 0)
-	f := open(t, path)
-	before := transaction(t, f)
-	var done sync.WaitGroup
-	f.mu.Lock() // so that all of them have queued before the first commits
-	for i := range 200 {
-		done.Go(func() {
-			r := record(i % 100) // each one twice
-			var exists *ExistsError
-			if err := f.Put(r); err != nil && !errors.As(err, &exists) {
-				t.Error(err)
-			}
-		})
-	}
-	for queued := 0; queued < 200; {
-		f.waiting.Lock()
-		queued = len(f.queue)
-		f.waiting.Unlock()
-	}
-	f.mu.Unlock()
-	done.Wait()
-	require.Equal(t, before+1, transaction(t, f))
-	keys, err := f.After(nil, 1000)
-	require.NoError(t, err)
-	require.Len(t, keys, 100)
-	require.NoError(t, f.Close())
-	open(t, path)
-}
-
-func transaction(t *testing.T, f *File) (id int) {
-	t.Helper()
-	require.NoError(t, f.view("test", func(tx *bbolt.Tx) error { id = tx.ID(); return nil }))
-	return id
-}
-
 func TestCreateLeavesExistingFilesAlone(t *testing.T) {
 	path := create(t, 2)
 	before, err := os.ReadFile(path)
@@ -223,9 +188,9 @@ func TestOpenRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(at("text"), bytes.Repeat([]byte("not a key file\n"), 5000), 0o600))
 	_, err = Open(at("text"), kind)
 	require.ErrorIs(t, err, ErrCorrupt)
-	require.ErrorContains(t, err, "not a key file")
+	require.ErrorContains(t, err, "not a file of this library")
 
-	db, err := bbolt.Open(at("bolt"), 0o600, &bbolt.Options{PageSize: pageSize})
+	db, err := bbolt.Open(at("bolt"), 0o600, &bbolt.Options{PageSize: boltfile.PageSize})
 	require.NoError(t, err)
 	require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
 		_, err := tx.CreateBucket([]byte("somebody else's"))
@@ -233,7 +198,7 @@ func TestOpenRefuses(t *testing.T) {
 	}))
 	require.NoError(t, db.Close())
 	_, err = Open(at("bolt"), kind)
-	require.ErrorContains(t, err, "not a bucket of a key file")
+	require.ErrorContains(t, err, "not a bucket of such a file")
 
 	_, err = Open(dir, kind)
 	require.ErrorContains(t, err, "directory")
@@ -289,16 +254,17 @@ func BenchmarkOpen(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "keys.db")
 			require.NoError(b, Create(path, kind, func(ID) ([]byte, error) { return nil, nil }))
 			f := open(b, path)
-			batch := make([]*write, n)
-			for i := range batch {
-				r := record(i)
-				batch[i] = &write{change: func(tx *bbolt.Tx) error {
-					return errors.Join(addCount(tx, 1), tx.Bucket(keysBucket).Put(r.PublicKey[:], encodeRecord(r)), tx.Bucket(labelsBucket).Put([]byte(fmt.Sprint("none", i)), r.PublicKey[:]))
-				}}
-				r.Label = fmt.Sprint("none", i)
-			}
-			f.commit(batch)
-			require.NoError(b, batch[n-1].err)
+			require.NoError(b, f.update("fill", func(tx *bbolt.Tx) error {
+				for i := range n {
+					r := record(i)
+					r.Label = fmt.Sprint("none", i)
+					err := errors.Join(addCount(tx, 1), tx.Bucket(keysBucket).Put(r.PublicKey[:], encodeRecord(r)), tx.Bucket(labelsBucket).Put([]byte(r.Label), r.PublicKey[:]))
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
 			require.NoError(b, f.Close())
 			for b.Loop() {
 				f, err := Open(path, kind)

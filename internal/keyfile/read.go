@@ -9,16 +9,7 @@ import (
 
 // view runs a read transaction. What read keeps has to be copied: the pages are only mapped until it returns.
 func (f *File) view(what string, read func(*bbolt.Tx) error) error {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	err := f.usable()
-	if err == nil {
-		err = f.guard(func() error { return f.db.View(read) })
-	}
-	if err != nil {
-		return f.wrap(what, err)
-	}
-	return nil
+	return f.wrap(what, f.file.View(read))
 }
 
 // Header returns the backend's data.

@@ -1,4 +1,4 @@
-package keyfile
+package boltfile
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"maps"
 )
 
 // This file reads a bbolt database (file format 2) with ordinary bounded reads. bbolt itself maps the file and trusts
@@ -36,10 +35,13 @@ const (
 
 var order = binary.NativeEndian
 
-// content is what verify learnt of a file.
-type content struct {
-	header header
-	count  uint64
+// Check is what the owner of a file knows of its content. Verify calls it for one file at a time, in one goroutine.
+type Check interface {
+	// Bucket returns what takes the entries of the bucket, in the order of their keys, or nil if such a file has no
+	// bucket of that name. It must not keep key or value. Its error continues a sentence that names the entry.
+	Bucket(name string) func(key, value []byte) error
+	// Done is called after the last entry and reports what is missing or does not fit together.
+	Done() error
 }
 
 // meta is the part of a meta page that matters here.
@@ -51,56 +53,41 @@ type verifier struct {
 	high uint64 // pages in use are below this one
 	seen []bool // by page: reached through the tree, or free
 
-	header  *header
-	count   *uint64
-	records uint64
-	named   map[string][PublicKeySize]byte // labels according to the records
-	index   map[string][PublicKeySize]byte // labels according to the index
+	check Check
 }
 
-// verify checks the structure of a file of size bytes, and every entry in it. Any fault is an error without prefix.
-func verify(file io.ReaderAt, size int64) (content, error) {
+// Verify checks the structure of a file of size bytes, and every entry in it. Any fault is an error without prefix.
+func Verify(file io.ReaderAt, size int64, check Check) error {
 	m, err := latestMeta(file, size)
 	if err != nil {
-		return content{}, err
+		return err
 	}
-	v := &verifier{
-		file: file, high: m.high, seen: make([]bool, m.high),
-		named: map[string][PublicKeySize]byte{}, index: map[string][PublicKeySize]byte{},
-	}
+	v := &verifier{file: file, high: m.high, seen: make([]bool, m.high), check: check}
 	v.seen[0], v.seen[1] = true, true
 	if err := v.tree(m.root, 0, nil, nil, v.bucket); err != nil {
-		return content{}, err
+		return err
 	}
 	if err := v.free(m.freelist); err != nil {
-		return content{}, err
+		return err
 	}
 	for id, seen := range v.seen {
 		if !seen {
-			return content{}, fmt.Errorf("page %d is neither used nor free", id)
+			return fmt.Errorf("page %d is neither used nor free", id)
 		}
 	}
-	switch {
-	case v.header == nil || v.count == nil:
-		return content{}, errors.New("it has no header: not a key file of this library")
-	case *v.count != v.records:
-		return content{}, fmt.Errorf("it holds %d records, expected %d", v.records, *v.count)
-	case !maps.Equal(v.named, v.index):
-		return content{}, errors.New("its label index does not match its records")
-	}
-	return content{header: *v.header, count: *v.count}, nil
+	return check.Done()
 }
 
 // latestMeta returns the newer of the two meta pages. Both have to be good and one transaction apart: a damaged one
-// may be the record of the last transaction, and to go on from the other would forget keys.
+// may be the record of the last transaction, and to go on from the other would forget it.
 func latestMeta(file io.ReaderAt, size int64) (meta, error) {
-	if size < 4*pageSize {
-		return meta{}, fmt.Errorf("it is %d bytes long, expected at least %d", size, 4*pageSize)
+	if size < 4*PageSize {
+		return meta{}, fmt.Errorf("it is %d bytes long, expected at least %d", size, 4*PageSize)
 	}
 	var metas [2]meta
 	for i := range metas {
-		b := make([]byte, pageSize)
-		if _, err := file.ReadAt(b, int64(i)*pageSize); err != nil {
+		b := make([]byte, PageSize)
+		if _, err := file.ReadAt(b, int64(i)*PageSize); err != nil {
 			return meta{}, err
 		}
 		h, p := b[:pageHeader], b[pageHeader:]
@@ -108,10 +95,10 @@ func latestMeta(file io.ReaderAt, size int64) (meta, error) {
 		sum.Write(p[:56])
 		if order.Uint64(h) != uint64(i) || order.Uint16(h[8:]) != metaPage || order.Uint32(p) != boltMagic ||
 			order.Uint32(p[4:]) != boltVersion || order.Uint64(p[56:]) != sum.Sum64() {
-			return meta{}, fmt.Errorf("page %d is damaged, or this is not a key file", i)
+			return meta{}, fmt.Errorf("page %d is damaged, or this is not a file of this library", i)
 		}
-		if n := order.Uint32(p[8:]); n != pageSize {
-			return meta{}, fmt.Errorf("its pages have %d bytes, expected %d", n, pageSize)
+		if n := order.Uint32(p[8:]); n != PageSize {
+			return meta{}, fmt.Errorf("its pages have %d bytes, expected %d", n, PageSize)
 		}
 		metas[i] = meta{root: order.Uint64(p[16:]), freelist: order.Uint64(p[32:]), high: order.Uint64(p[40:]), tx: order.Uint64(p[48:])}
 		if metas[i].tx%2 != uint64(i) {
@@ -125,8 +112,8 @@ func latestMeta(file io.ReaderAt, size int64) (meta, error) {
 	if m.tx-older.tx != 1 {
 		return meta{}, fmt.Errorf("its two last transactions are %d and %d, expected them to follow one another", older.tx, m.tx)
 	}
-	if m.high < 4 || m.high > uint64(size/pageSize) {
-		return meta{}, fmt.Errorf("it is %d bytes long, expected %d pages of %d bytes: it was cut short", size, m.high, pageSize)
+	if m.high < 4 || m.high > uint64(size/PageSize) {
+		return meta{}, fmt.Errorf("it is %d bytes long, expected %d pages of %d bytes: it was cut short", size, m.high, PageSize)
 	}
 	return m, nil
 }
@@ -136,8 +123,8 @@ func (v *verifier) page(id uint64) (flags uint16, count int, b []byte, err error
 	if id < 2 || id >= v.high {
 		return 0, 0, nil, fmt.Errorf("page %d is out of range", id)
 	}
-	b = make([]byte, pageSize)
-	if _, err := v.file.ReadAt(b, int64(id)*pageSize); err != nil {
+	b = make([]byte, PageSize)
+	if _, err := v.file.ReadAt(b, int64(id)*PageSize); err != nil {
 		return 0, 0, nil, err
 	}
 	if own := order.Uint64(b); own != id {
@@ -154,8 +141,8 @@ func (v *verifier) page(id uint64) (flags uint16, count int, b []byte, err error
 		v.seen[i] = true
 	}
 	if pages > 1 {
-		b = make([]byte, pages*pageSize)
-		if _, err := v.file.ReadAt(b, int64(id)*pageSize); err != nil {
+		b = make([]byte, pages*PageSize)
+		if _, err := v.file.ReadAt(b, int64(id)*PageSize); err != nil {
 			return 0, 0, nil, err
 		}
 	}
@@ -262,17 +249,15 @@ func ascends(low, key, high []byte, strict bool) bool {
 
 // bucket takes an entry of the root: a bucket, in a tree of its own or, when small, in the value itself.
 func (v *verifier) bucket(flags uint32, name, value []byte) error {
-	var entry entryFunc
-	switch {
-	case bytes.Equal(name, fileBucket):
-		entry = v.fileEntry
-	case bytes.Equal(name, keysBucket):
-		entry = v.recordEntry
-	case bytes.Equal(name, labelsBucket):
-		entry = v.labelEntry
+	take := v.check.Bucket(string(name))
+	if take == nil || flags != bucketEntry || len(value) < bucketHeader {
+		return errors.New("is not a bucket of such a file")
 	}
-	if entry == nil || flags != bucketEntry || len(value) < bucketHeader {
-		return errors.New("is not a bucket of a key file")
+	entry := func(flags uint32, key, value []byte) error {
+		if flags != 0 {
+			return errors.New("is a bucket, expected an entry")
+		}
+		return take(key, value)
 	}
 	if root := order.Uint64(value); root != 0 {
 		return v.tree(root, 1, nil, nil, entry)
@@ -283,44 +268,6 @@ func (v *verifier) bucket(flags uint32, name, value []byte) error {
 		return errors.New("is a bucket cut short")
 	}
 	return leaf(0, int(order.Uint16(inline[10:])), inline, nil, nil, entry)
-}
-
-func (v *verifier) fileEntry(flags uint32, key, value []byte) error {
-	switch {
-	case flags != 0:
-	case bytes.Equal(key, headerKey):
-		h, err := decodeHeader(value)
-		v.header = &h
-		return err
-	case bytes.Equal(key, countKey) && len(value) == 8:
-		n := binary.BigEndian.Uint64(value)
-		v.count = &n
-		return nil
-	}
-	return errors.New("is not a header entry")
-}
-
-func (v *verifier) recordEntry(flags uint32, key, value []byte) error {
-	r, err := decodeRecord(key, value)
-	switch {
-	case err != nil:
-		return err
-	case flags != 0:
-		return errors.New("is not a record")
-	}
-	v.records++
-	if r.Label != "" {
-		v.named[r.Label] = r.PublicKey
-	}
-	return nil
-}
-
-func (v *verifier) labelEntry(flags uint32, key, value []byte) error {
-	if flags != 0 || len(value) != PublicKeySize {
-		return errors.New("is not a label")
-	}
-	v.index[string(key)] = [PublicKeySize]byte(value)
-	return nil
 }
 
 // free reads the list of free pages at page id, which may not name a page in use.
