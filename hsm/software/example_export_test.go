@@ -51,11 +51,6 @@ func ExampleBackend_DangerouslyExport() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	secretKey, err := file.Decrypt([]byte("of the keystore"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer secretKey.Destroy()
-	fmt.Println(secretKey.PublicKey() == key.PublicKey())
+	fmt.Println(file.PublicKey == key.PublicKey())
 	// Output: true
 }
