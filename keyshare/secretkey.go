@@ -60,23 +60,34 @@ func newSecretKey(scalar *shamir.Scalar, err error) (*SecretKey, error) {
 func (k *guarded) PublicKey() PublicKey { return k.public }
 
 // SignRoots implements [Key]. The signatures are deterministic.
-func (k *guarded) SignRoots(ctx context.Context, roots ...Root) ([]Signature, error) {
-	sigs := make([]Signature, 0, len(roots))
-	err := k.scalar.Use(func(b []byte) error {
-		for _, root := range roots {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			made, err := bls.Sign(b, bls.HashRoot(root))
-			if err != nil {
-				return err
-			}
-			sigs = append(sigs, Signature{made[0]})
-		}
-		return nil
+func (k *guarded) SignRoots(ctx context.Context, roots ...Root) (sigs []Signature, err error) {
+	err = k.scalar.Use(func(b []byte) error {
+		sigs, err = SignRoots(ctx, b, roots...)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("keyshare: %w", err)
+	}
+	return sigs, nil
+}
+
+// SignRoots signs with a secret of 32 big-endian bytes in guarded memory, such as [Secret] lends. It does not compute the
+// public key, which costs a quarter of a signature: it is for custody that opens a secret for one call and knows by an
+// authenticated encryption whose it is. Zero and numbers from the group order on are ErrSecretKey.
+func SignRoots(ctx context.Context, secret []byte, roots ...Root) ([]Signature, error) {
+	sigs := make([]Signature, 0, len(roots))
+	for _, root := range roots {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		made, err := bls.Sign(secret, bls.HashRoot(root))
+		if errors.Is(err, bls.ErrScalar) {
+			return nil, ErrSecretKey
+		}
+		if err != nil {
+			return nil, err
+		}
+		sigs = append(sigs, Signature{made[0]})
 	}
 	return sigs, nil
 }
