@@ -22,6 +22,9 @@ import (
 // module is the path of the module that is checked.
 const module = "github.com/claystack/dvkeys"
 
+// testsOnly are public packages that serve tests: they hold no key of anybody's, and an Example of them would be a test.
+var testsOnly = []string{"hsm/hsmtest", "hsm/pkcs11/testtoken/..."}
+
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // root is the module root: go test runs a test in its package's folder.
