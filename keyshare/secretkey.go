@@ -98,8 +98,13 @@ func (k *guarded) Use(f func(secret []byte) error) error { return k.scalar.Use(f
 // Equal reports in constant time whether both are the same key.
 func (k *SecretKey) Equal(other *SecretKey) bool { return k.scalar.Equal(other.scalar) }
 
-// Destroy wipes the secret; every later use is an error.
-func (k *guarded) Destroy() { k.scalar.Destroy() }
+// Destroy wipes the secret; every later use is an error. It may be called again, and
+// on a nil key.
+func (k *guarded) Destroy() {
+	if k != nil {
+		k.scalar.Destroy()
+	}
+}
 
 // String returns the public key: 0x and 96 hex digits.
 func (k guarded) String() string { return k.public.String() }

@@ -74,5 +74,10 @@ func (s *Scalar) Equal(other *Scalar) bool {
 	return err == nil && equal
 }
 
-// Destroy wipes the scalar; every later use is an error.
-func (s *Scalar) Destroy() { s.box.Destroy() }
+// Destroy wipes the scalar; every later use is an error. It may be called again, and
+// on a nil scalar.
+func (s *Scalar) Destroy() {
+	if s != nil {
+		s.box.Destroy()
+	}
+}

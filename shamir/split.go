@@ -17,11 +17,7 @@ type Share struct {
 }
 
 // Destroy wipes the value.
-func (s Share) Destroy() {
-	if s.Value != nil {
-		s.Value.Destroy()
-	}
-}
+func (s Share) Destroy() { s.Value.Destroy() }
 
 // CheckIndices returns an error unless there are between threshold and 2^16
 // indices, none of them 0 and no two equal, and 1 ≤ threshold ≤ MaxThreshold.
