@@ -69,9 +69,7 @@ var readings = []struct {
 	{"as one character a byte", characters},
 	{"as hexadecimal", hexadecimal},
 	{"as a list of numbers", numbers},
-	{"as base64", func(s string) [][]byte {
-		return append(inBase64(s, base64.RawStdEncoding), inBase64(s, base64.RawURLEncoding)...)
-	}},
+	{"as base64", inBase64},
 }
 
 func unescaped(s string) [][]byte {
@@ -153,15 +151,17 @@ func alphanumeric(c rune) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-func inBase64(s string, encoding *base64.Encoding) [][]byte {
+// inBase64 reads either alphabet, at each alignment.
+func inBase64(s string) [][]byte {
 	var out [][]byte
-	for _, run := range strings.FieldsFunc(s, func(c rune) bool { return !alphanumeric(c) && !strings.ContainsRune("+/-_", c) }) {
+	s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
+	for _, run := range strings.FieldsFunc(s, func(c rune) bool { return !alphanumeric(c) && c != '+' && c != '/' }) {
 		for skip := 0; skip < 4 && skip < len(run); skip++ {
 			part := run[skip:]
 			if len(part)%4 == 1 {
 				part = part[:len(part)-1]
 			}
-			b, _ := encoding.DecodeString(part)
+			b, _ := base64.RawStdEncoding.DecodeString(part)
 			out = append(out, b)
 		}
 	}
@@ -192,6 +192,7 @@ func TestNeedle(t *testing.T) {
 		for skip := range 3 { // at each alignment of a longer base64 text
 			text := base64.StdEncoding.EncodeToString(append(make([]byte, skip), b...))
 			require.NotEmpty(t, n.in(`{"k":"`+text+`"}`), text)
+			require.NotEmpty(t, n.in("k="+strings.NewReplacer("+", "-", "/", "_").Replace(text)), text)
 		}
 	}
 	require.NotEmpty(t, n.in(new(big.Int).SetBytes(secret).String()))
