@@ -27,6 +27,7 @@ var wordings = []wording{
 	{regexp.MustCompile(`(^|[^\w.~-])/(work|root|home/\w+)/`), "a path of one machine", true},
 	{regexp.MustCompile(`/tmp/[\w]`), "a path of one machine; a test uses t.TempDir", false},
 	{regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X|HA` + `CK)\b`), "unfinished work: do it, or open an issue", false},
+	{regexp.MustCompile(`<!-- pas` + `te`), "text that is still to be filled in", false},
 	{regexp.MustCompile(`\t +\n|[^\n\t ] +\n`), "blanks at the end of a line", false},
 }
 
@@ -50,6 +51,7 @@ func TestTextFault(t *testing.T) {
 		{"testdata/a.json", "\"/ho" + "me/me/x\"\n", "a path of one machine"},
 		{"a.go", "// TO" + "DO later\n", "unfinished work"},
 		{"Makefile", "\t# FIX" + "ME\n", "unfinished work"},
+		{"a.md", "<!-- pas" + "te: x -->\n", "still to be filled in"},
 		{"a.md", "word \nword\n", "blanks at the end"},
 		{"a.md", "word", "no newline at the end"},
 		{"a.md", "word\n\n", "empty line at the end"},
