@@ -1,0 +1,157 @@
+//go:build cgo && unix
+
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/miekg/pkcs11"
+	"github.com/stretchr/testify/require"
+
+	"github.com/claystack/dvkeys/hsm/store"
+)
+
+const (
+	userPIN = "4711-user"
+	soPIN   = "0815-so"
+)
+
+// The tokens that TestMain makes. Two have the same label.
+const (
+	mainToken  = "main"
+	otherToken = "other"
+	twinToken  = "twins"
+)
+
+// softhsm is the path of SoftHSM's module, or why there is none.
+var softhsm struct {
+	path string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "softhsm")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		softhsm.path, softhsm.err = setUpSoftHSM(dir)
+		if task := os.Getenv(taskVariable); task != "" {
+			return child(task)
+		}
+		return m.Run()
+	}())
+}
+
+// setUpSoftHSM makes a folder of tokens for this process, before the module is loaded, and returns the module's path.
+func setUpSoftHSM(dir string) (string, error) {
+	path, err := findSoftHSM()
+	if err != nil || os.Getenv(taskVariable) != "" {
+		return path, err
+	}
+	tokens := filepath.Join(dir, "tokens")
+	conf := filepath.Join(dir, "softhsm2.conf")
+	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", tokens)
+	if err := errors.Join(os.Mkdir(tokens, 0o700), os.WriteFile(conf, []byte(text), 0o600), os.Setenv("SOFTHSM2_CONF", conf)); err != nil {
+		return "", err
+	}
+	for _, label := range []string{mainToken, otherToken, twinToken, twinToken} {
+		out, err := exec.Command("softhsm2-util", "--module", path, "--init-token", "--free", "--label", label, "--pin", userPIN, "--so-pin", soPIN).CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("softhsm2-util: %w: %s", err, out)
+		}
+	}
+	return path, nil
+}
+
+func findSoftHSM() (string, error) {
+	if path := os.Getenv("DVKEYS_SOFTHSM"); path != "" {
+		return path, nil
+	}
+	for _, pattern := range []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/*/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so", "/opt/homebrew/lib/softhsm/libsofthsm2.so"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return found[0], nil
+		}
+	}
+	return "", errors.New("no SoftHSM: install softhsm2, or set DVKEYS_SOFTHSM to the path of libsofthsm2.so")
+}
+
+// module returns SoftHSM's path, or skips the test. In continuous integration a missing module fails it.
+func softHSM(tb testing.TB) string {
+	tb.Helper()
+	if softhsm.err != nil {
+		if os.Getenv("CI") == "true" {
+			tb.Fatal(softhsm.err)
+		}
+		tb.Skip(softhsm.err)
+	}
+	return softhsm.path
+}
+
+func pin(text string) PIN { return func() ([]byte, error) { return []byte(text), nil } }
+
+var kekNumber atomic.Int64
+
+// config opens the main token with a new store file and a key-encryption key of its own.
+func config(tb testing.TB) Config {
+	tb.Helper()
+	return Config{
+		Module: softHSM(tb), Token: mainToken, PIN: pin(userPIN), CreateKEK: true,
+		KEK:   fmt.Sprintf("kek-%d", kekNumber.Add(1)),
+		Store: openStore(tb, filepath.Join(tb.TempDir(), "keys.db")),
+	}
+}
+
+func openStore(tb testing.TB, path string) store.Store {
+	tb.Helper()
+	s, err := store.OpenFile(path, nil)
+	require.NoError(tb, err)
+	return s
+}
+
+func openToken(tb testing.TB, c Config) *Token {
+	tb.Helper()
+	token, err := Open(context.Background(), c)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, token.Close()) })
+	return token
+}
+
+// inSession runs f with a session of the token, to do to it what its owner could.
+func inSession(tb testing.TB, t *Token, f func(raw *pkcs11.Ctx, session pkcs11.SessionHandle) error) {
+	tb.Helper()
+	_, err := use(context.Background(), t.device, "test", func(session pkcs11.SessionHandle) (struct{}, error) {
+		return struct{}{}, f(t.device.module.raw, session)
+	}, nil)
+	require.NoError(tb, err)
+}
+
+// generateAES makes an AES key with the given attributes changed from what generateKEK makes.
+func generateAES(tb testing.TB, t *Token, label string, change map[uint]any) {
+	tb.Helper()
+	inSession(tb, t, func(raw *pkcs11.Ctx, session pkcs11.SessionHandle) error {
+		template := map[uint]any{
+			pkcs11.CKA_CLASS: pkcs11.CKO_SECRET_KEY, pkcs11.CKA_KEY_TYPE: pkcs11.CKK_AES, pkcs11.CKA_VALUE_LEN: 32,
+			pkcs11.CKA_TOKEN: true, pkcs11.CKA_PRIVATE: true, pkcs11.CKA_SENSITIVE: true, pkcs11.CKA_EXTRACTABLE: false,
+			pkcs11.CKA_ENCRYPT: true, pkcs11.CKA_DECRYPT: true, pkcs11.CKA_WRAP: false, pkcs11.CKA_UNWRAP: false,
+			pkcs11.CKA_LABEL: label,
+		}
+		for k, v := range change {
+			template[k] = v
+		}
+		var attributes []*pkcs11.Attribute
+		for k, v := range template {
+			attributes = append(attributes, pkcs11.NewAttribute(k, v))
+		}
+		_, err := raw.GenerateKey(session, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, attributes)
+		return err
+	})
+}
