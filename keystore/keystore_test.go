@@ -53,10 +53,6 @@ func TestStandardVectors(t *testing.T) {
 			require.Contains(t, store.Description, "This is a test keystore that uses ")
 			require.Len(t, store.UUID, 36)
 
-			_, err = store.Decrypt([]byte("testpassword"))
-			require.ErrorIs(t, err, keystore.ErrPassword)
-			require.EqualError(t, err, "keystore: eip2335: wrong password, or an altered keystore")
-
 			b, err := json.Marshal(store)
 			require.NoError(t, err)
 			require.Equal(t, pretty(t, v.Keystore), pretty(t, b))
@@ -321,6 +317,15 @@ func TestDecryptRefuses(t *testing.T) {
 			require.EqualError(t, err, c.want)
 			require.NotErrorIs(t, err, keystore.ErrPassword)
 		}
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	store := encrypt(t, generate(t), keystore.Options{})
+	for _, wrong := range []string{"", password + " ", "𝔱𝔢𝔰𝔱", "\xff"} {
+		_, err := store.Decrypt([]byte(wrong))
+		require.ErrorIs(t, err, keystore.ErrPassword)
+		require.EqualError(t, err, "keystore: eip2335: wrong password, or an altered keystore")
 	}
 }
 
