@@ -100,7 +100,7 @@ func (k *SecretKey) Equal(other *SecretKey) bool { return k.scalar.Equal(other.s
 
 // Destroy wipes the secret; every later use is an error. It may be called again, and
 // on a nil key.
-func (k *guarded) Destroy() {
+func (k *SecretKey) Destroy() {
 	if k != nil {
 		k.scalar.Destroy()
 	}

@@ -22,6 +22,14 @@ func (s *Share) Index() Index { return s.index }
 // Group returns the group whose secret this is a share of.
 func (s *Share) Group() *Group { return s.group }
 
+// Destroy wipes the secret; every later use is an error. It may be called again, and
+// on a nil share.
+func (s *Share) Destroy() {
+	if s != nil {
+		s.scalar.Destroy()
+	}
+}
+
 // Split shares a key among the members so that any threshold of them can sign
 // with it and fewer learn nothing of it. Members are 1 to 2^64-1 and distinct, and
 // at least threshold many; a threshold below 2 is refused, since it would hand
