@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	//lint:ignore SA1019 scrypt is defined over the bare core, and no other package has it.
 	"golang.org/x/crypto/salsa20/salsa"
 )
 
