@@ -43,6 +43,7 @@ func BenchmarkOnboard(b *testing.B) {
 				k.Destroy()
 			}
 			for _, o := range s.Operators {
+				//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 				_, err := rsa.EncryptPKCS1v15(rand.Reader, o.PublicKey, text)
 				require.NoError(b, err)
 			}

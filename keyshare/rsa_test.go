@@ -132,6 +132,7 @@ func BenchmarkRSAPower(b *testing.B) {
 func BenchmarkEncryptPKCS1v15(b *testing.B) {
 	o := realOperators(b)[0]
 	for b.Loop() {
+		//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 		_, err := rsa.EncryptPKCS1v15(rand.Reader, o.PublicKey, make([]byte, plainSize)) //nolint:staticcheck // the network's format
 		require.NoError(b, err)
 	}

@@ -92,6 +92,7 @@ func Open(s Sealed, id Index, key crypto.Decrypter, g *Group) (*Share, error) {
 	case len(s.Ciphertext) != SealedSize:
 		return nil, fmt.Errorf("keyshare: sealed share of operator %d has %d bytes, expected %d", id, len(s.Ciphertext), SealedSize)
 	}
+	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 	text, err := key.Decrypt(rand.Reader, append([]byte(nil), s.Ciphertext...), &rsa.PKCS1v15DecryptOptions{})
 	defer secret.Wipe(text)
 	if err != nil {

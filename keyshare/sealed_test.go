@@ -49,6 +49,7 @@ func TestSealOpen(t *testing.T) {
 		require.Equal(t, s.PublicKey(), sealed.PublicKey)
 		require.Len(t, sealed.Ciphertext, keyshare.SealedSize)
 
+		//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 		text, err := rsa.DecryptPKCS1v15(nil, key, sealed.Ciphertext) //nolint:staticcheck // the network's format
 		require.NoError(t, err)
 		require.Equal(t, "0x"+shareText(t, s), string(text))
@@ -71,6 +72,7 @@ func TestSealOpen(t *testing.T) {
 
 // sealText encrypts any text as the operator's tools would.
 func sealText(t *testing.T, key *rsa.PrivateKey, s *keyshare.Share, text string) keyshare.Sealed {
+	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 	c, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte(text)) //nolint:staticcheck // the network's format
 	require.NoError(t, err)
 	return keyshare.Sealed{ID: s.Index(), PublicKey: s.PublicKey(), Ciphertext: c}

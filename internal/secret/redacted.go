@@ -11,8 +11,8 @@ const redaction = "[secret]"
 // Redacted, embedded in a struct, makes it print as [secret]: under every verb of fmt, in encoding/json, in every encoding
 // that uses encoding.TextMarshaler, and in log/slog. It holds for the struct, for a pointer to it and for a copy.
 //
-// fmt does not call methods on a value that lies in an unexported field of another struct; it walks into it, but not
-// through its pointers. A type that embeds Redacted should therefore keep its secret behind a pointer, as Buffer does.
+// fmt does not call methods on a value that lies in an unexported field of another struct; it walks into it, and through
+// one pointer. A type that embeds Redacted should therefore keep its secret two pointers away, as Buffer does.
 type Redacted struct{}
 
 // Format prints [secret] whatever the verb and the flags.
