@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	//lint:ignore SA1019 scrypt is defined over the bare core, and no other package has it.
-	//lint:ignore SA1019 scrypt is made of the Salsa20/8 core, which nothing else exports
 	"golang.org/x/crypto/salsa20/salsa"
 )
 
