@@ -235,7 +235,7 @@ func TestNewGroup(t *testing.T) {
 	refuse(2, keys, "the public key at 381 is on no polynomial of degree 1 with those before it")
 	refuse(4, keys, "its coefficient 3 is zero")
 	refuse(5, keys, "4 indices for threshold 5")
-	refuse(0, keys, "threshold 0, expected 1 to 1024")
+	refuse(0, keys, "threshold 0, expected 1 to 128")
 	refuse(3, nil, "0 indices for threshold 3")
 	refuse(3, change(378, keyshare.PublicKey{}), "member 378 has no public key")
 	refuse(3, change(0, keys[5]), "index 0, where the secret itself lies")
@@ -297,7 +297,7 @@ func TestGroupJSON(t *testing.T) {
 		`{"commitment":["0x` + c0 + `","zz` + c1[2:] + `"],"members":[4,30]}`:                 "coefficient 1: not hexadecimal",
 		`{"commitment":["0x` + c0 + `","` + strings.Repeat("00", 48) + `"],"members":[4,30]}`: "coefficient 1 of the commitment",
 		`{"commitment":[],"members":[4]}`:                                                     "commitment has 0 bytes",
-		`{"commitment":[` + strings.Repeat(`"",`, 1024) + `""],"members":[4]}`:                "1025 coefficients, expected at most 1024",
+		`{"commitment":[` + strings.Repeat(`"",`, 128) + `""],"members":[4]}`:                 "129 coefficients, expected at most 128",
 		`[]`: "", `null`: "", `{}`: "", `"x"`: "",
 	} {
 		g := *g

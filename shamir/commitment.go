@@ -8,9 +8,13 @@ import (
 	"github.com/claystack/dvkeys/internal/bls"
 )
 
-// MaxThreshold is the largest threshold that can be split or parsed. It bounds
-// what a hostile encoding can make a reader allocate and compute.
-const MaxThreshold = 1024
+// MaxThreshold and MaxShares are the largest threshold and the largest number of
+// shares that can be split or parsed. They bound what a hostile encoding can make
+// a reader compute: all shares' public keys in about a second.
+const (
+	MaxThreshold = 128
+	MaxShares    = 256
+)
 
 // pointSize is the length of one encoded coefficient.
 const pointSize = bls.PublicKeySize

@@ -19,7 +19,7 @@ type Share struct {
 // Destroy wipes the value.
 func (s Share) Destroy() { s.Value.Destroy() }
 
-// CheckIndices returns an error unless there are between threshold and 2^16
+// CheckIndices returns an error unless there are between threshold and MaxShares
 // indices, none of them 0 and no two equal, and 1 ≤ threshold ≤ MaxThreshold.
 func CheckIndices(threshold int, at []Index) error {
 	if threshold < 1 || threshold > MaxThreshold {
@@ -28,8 +28,8 @@ func CheckIndices(threshold int, at []Index) error {
 	if len(at) < threshold {
 		return fmt.Errorf("shamir: %d indices for threshold %d, expected at least as many", len(at), threshold)
 	}
-	if len(at) > 1<<16 {
-		return fmt.Errorf("shamir: %d indices, expected at most %d", len(at), 1<<16)
+	if len(at) > MaxShares {
+		return fmt.Errorf("shamir: %d indices, expected at most %d", len(at), MaxShares)
 	}
 	seen := make(map[Index]bool, len(at))
 	for _, x := range at {

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	blst "github.com/supranational/blst/bindings/go"
@@ -66,17 +67,44 @@ func TestWeightsAgainstDefinition(t *testing.T) {
 		w, err := NewWeights(xs)
 		require.NoError(t, err)
 		want := reference(xs, order)
-		numerators, denominator := integerWeights(xs)
+		require.Equal(t, want, fieldWeights(xs))
+		for i := range xs {
+			require.Equal(t, want[i], new(big.Int).SetBytes(w.scalars[i].ToBEndian()))
+		}
+		numerators, denominator, short := integerWeights(xs)
+		if !short {
+			require.Nil(t, w.inverse)
+			require.Greater(t, len(xs), 3, "three x-coordinates of 64 bits never need so many bits")
+			return
+		}
 		require.Equal(t, 1, denominator.Sign())
 		total := new(big.Int)
 		for i := range xs {
-			require.Equal(t, want[i], new(big.Int).SetBytes(w.scalars[i].ToBEndian()))
+			require.Less(t, numerators[i].BitLen(), maxNumerator)
 			total.Add(total, numerators[i])
 			back := new(big.Int).Mul(want[i], denominator)
 			require.Zero(t, back.Sub(back, numerators[i]).Mod(back, order).Sign(), "c_i = λ_i·D")
 		}
 		require.Equal(t, denominator, total, "the coefficients of the constant polynomial add up to 1")
 	})
+}
+
+// Many far-apart x-coordinates, whose whole-number coefficients would have thousands of bits, cost no more than their
+// number squared.
+func TestManyWeights(t *testing.T) {
+	xs := make([]uint64, 200)
+	for i := range xs {
+		xs[i] = math.MaxUint64 / uint64(i+1)
+	}
+	start := time.Now()
+	w, err := NewWeights(xs)
+	require.NoError(t, err)
+	basis := lagrangeBasis(xs)
+	require.Less(t, time.Since(start), 10*time.Second) // growing without bound it takes minutes
+	for i, λ := range reference(xs, order) {
+		require.Equal(t, λ, new(big.Int).SetBytes(w.scalars[i].ToBEndian()))
+		require.Equal(t, λ, basis[i][0], "the basis at 0")
+	}
 }
 
 func TestWeightsRefusals(t *testing.T) {

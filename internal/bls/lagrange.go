@@ -45,62 +45,21 @@ func NewWeights(xs []uint64) (*Weights, error) {
 		}
 		seen[x] = true
 	}
-	numerators, denominator := integerWeights(xs)
 	w := &Weights{scalars: make([]blst.Scalar, len(xs))}
+	numerators, denominator, short := integerWeights(xs)
+	if !short {
+		numerators, denominator = fieldWeights(xs), big.NewInt(1)
+	}
+	w.sums = newPlan(numerators)
 	inverse := new(big.Int).ModInverse(denominator, order)
-	longest := 0
 	for i, c := range numerators {
 		λ := new(big.Int).Mul(c, inverse)
 		w.scalars[i] = *scalarFrom(λ.Mod(λ, order))
-		longest = max(longest, c.BitLen())
 	}
-	if longest < maxNumerator {
-		if denominator.Cmp(big.NewInt(1)) != 0 {
-			w.inverse = scalarFrom(inverse)
-		}
-	} else { // the numerators are no shorter than field elements: use those
-		for i := range numerators {
-			numerators[i] = new(big.Int).SetBytes(w.scalars[i].ToBEndian())
-		}
+	if denominator.Cmp(big.NewInt(1)) != 0 {
+		w.inverse = scalarFrom(inverse)
 	}
-	w.sums = newPlan(numerators)
 	return w, nil
-}
-
-// maxNumerator is the length in bits of a numerator from which on sums over the
-// numerators, and the multiplication by the denominator's inverse that they need,
-// are no longer cheaper than sums over the coefficients themselves.
-const maxNumerator = 200
-
-// integerWeights returns whole numbers c_i and D > 0 with λ_i = c_i / D.
-func integerWeights(xs []uint64) ([]*big.Int, *big.Int) {
-	nums := make([]*big.Int, len(xs))
-	dens := make([]*big.Int, len(xs))
-	common := big.NewInt(1)
-	for i, xi := range xs {
-		num, den := big.NewInt(1), big.NewInt(1)
-		bi := new(big.Int).SetUint64(xi)
-		for j, xj := range xs {
-			if j == i {
-				continue
-			}
-			bj := new(big.Int).SetUint64(xj)
-			num.Mul(num, bj)
-			den.Mul(den, new(big.Int).Sub(bj, bi))
-		}
-		if den.Sign() < 0 {
-			num.Neg(num)
-			den.Neg(den)
-		}
-		g := new(big.Int).GCD(nil, nil, new(big.Int).Abs(num), den)
-		nums[i], dens[i] = num.Quo(num, g), den.Quo(den, g)
-		g.GCD(nil, nil, common, dens[i])
-		common.Mul(common, new(big.Int).Quo(dens[i], g))
-	}
-	for i := range nums {
-		nums[i].Mul(nums[i], new(big.Int).Quo(common, dens[i]))
-	}
-	return nums, common
 }
 
 // scalarFrom encodes a public number in 1 … r-1.

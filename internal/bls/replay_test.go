@@ -53,8 +53,9 @@ func evaluate(coefficients []*big.Int, x uint64, modulus *big.Int) *big.Int {
 }
 
 // interpolate returns Σ c_i·values[i] / D.
-func interpolate(xs []uint64, values []*big.Int, modulus *big.Int) *big.Int {
-	numerators, denominator := integerWeights(xs)
+func interpolate(t *testing.T, xs []uint64, values []*big.Int, modulus *big.Int) *big.Int {
+	numerators, denominator, short := integerWeights(xs)
+	require.True(t, short)
 	v := new(big.Int)
 	for i, c := range numerators {
 		v.Add(v, new(big.Int).Mul(c, values[i]))
@@ -112,7 +113,7 @@ func TestFROSTShares(t *testing.T) {
 				for _, x := range xs {
 					values = append(values, shares[x])
 				}
-				require.Equal(t, secret, interpolate(xs, values, modulus), "from %d", xs)
+				require.Equal(t, secret, interpolate(t, xs, values, modulus), "from %d", xs)
 			}
 		})
 	}
@@ -164,7 +165,7 @@ func TestFROSTKeyGeneration(t *testing.T) {
 				for _, x := range xs {
 					values = append(values, shares[x])
 				}
-				require.Equal(t, whole, interpolate(xs, values, modulus), "from %d", xs)
+				require.Equal(t, whole, interpolate(t, xs, values, modulus), "from %d", xs)
 			}
 			if f.Config.Group != "P-256" {
 				return // the standard library has the key of this group only
@@ -193,7 +194,8 @@ func TestThresholdVectorCoefficients(t *testing.T) {
 	vectors.JSON(t, "dkg/threshold_bls.json", &f)
 	require.NotEmpty(t, f.Vectors)
 	for _, v := range f.Vectors {
-		numerators, denominator := integerWeights(v.Lagrange.IDs)
+		numerators, denominator, short := integerWeights(v.Lagrange.IDs)
+		require.True(t, short)
 		require.Equal(t, v.Lagrange.Denominator, denominator.String(), v.Name)
 		require.Len(t, v.Lagrange.Numerators, len(numerators))
 		for i, c := range numerators {
