@@ -50,12 +50,14 @@ var outside = []foreign{
 	{"github.com/hashicorp/vault/api", []string{"hsm/vault"}},
 	{"github.com/awnumar/memcall", []string{"internal/secret"}},
 	{"go.etcd.io/bbolt", []string{"internal/boltfile", "internal/keyfile", "signer/slashing"}},
+	{"github.com/jackc/pgx/v5", []string{"signer/slashing/postgres", "internal/pgtest"}},
+	{"go.opentelemetry.io/otel", []string{"signer"}},
 	{"golang.org/x/crypto", []string{"..."}},
 	{"golang.org/x/text", []string{"keystore", "internal/..."}},
 	{"golang.org/x/sys", []string{"internal/...", "hsm/..."}},
 	{"golang.org/x/term", []string{"examples/..."}},
-	{"github.com/stretchr/testify", []string{"hsm/hsmtest"}},
-	{"pgregory.net/rapid", nil},
+	{"github.com/stretchr/testify", []string{"hsm/hsmtest", "signer/slashing/internal/historytest"}},
+	{"pgregory.net/rapid", []string{"signer/slashing/internal/historytest"}},
 }
 
 // standard says which packages may import a package of the standard library that has no place elsewhere.
@@ -63,7 +65,7 @@ var standard = []struct {
 	path, why string
 	by        []string
 }{
-	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors"}},
+	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors", "internal/pgtest", "signer/slashing/internal/historytest"}},
 	{"net/http", "only a client of a server speaks HTTP", []string{"hsm/vault", "signer/remote", "examples/..."}},
 	{"math/rand", "randomness is crypto/rand", nil},
 	{"math/rand/v2", "randomness is crypto/rand", nil},
