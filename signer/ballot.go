@@ -1,0 +1,109 @@
+package signer
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// ballot collects the members' answers to the duties of one call.
+type ballot struct {
+	quorum  *Quorum
+	results []Result // of all duties
+	asked   []Duty   // those that have a signing root; the others have failed already
+	open    map[int]*vote
+}
+
+// vote is the state of one duty that is asked for.
+type vote struct {
+	result   *Result
+	duty     Duty
+	root     keyshare.Root
+	partials map[keyshare.Index]keyshare.Signature // not known to be bad
+	bad      []keyshare.Index
+	failed   map[keyshare.Index]error
+}
+
+// newBallot computes the roots.
+func (q *Quorum) newBallot(duties []Duty) *ballot {
+	b := &ballot{quorum: q, results: make([]Result, len(duties)), open: make(map[int]*vote, len(duties))}
+	for i, d := range duties {
+		root, err := SigningRoot(q.network, d)
+		if err != nil {
+			b.results[i].Err = err
+			continue
+		}
+		b.open[len(b.asked)] = &vote{
+			result: &b.results[i], duty: d, root: root,
+			partials: make(map[keyshare.Index]keyshare.Signature), failed: make(map[keyshare.Index]error),
+		}
+		b.asked = append(b.asked, d)
+	}
+	return b
+}
+
+// take counts an answer, signs what it completes, and returns how many more members
+// are wanted in its place: those who sent nothing good have to be made up for.
+func (b *ballot) take(a answer) (wanted int) {
+	for i, v := range b.open {
+		err := a.err
+		if err == nil {
+			err = a.results[i].Err
+		}
+		if err != nil {
+			v.failed[a.from] = err
+			wanted = max(wanted, 1)
+			continue
+		}
+		lost := b.count(v, a.from, a.results[i].Signature)
+		wanted = max(wanted, lost)
+		if !v.result.Signature.IsZero() {
+			delete(b.open, i)
+		}
+	}
+	return wanted
+}
+
+// count adds a partial signature and combines if there are enough. It returns how
+// many turned out to be bad.
+func (b *ballot) count(v *vote, from keyshare.Index, partial keyshare.Signature) (lost int) {
+	q := b.quorum
+	if key, _ := q.group.Member(from); q.suspects(from) && !key.Verify(v.root, partial) {
+		q.blame([]keyshare.Index{from})
+		v.bad = append(v.bad, from)
+		return 1
+	}
+	v.partials[from] = partial
+	for len(v.partials) >= q.group.Threshold() {
+		signature, err := q.group.Combine(v.root, v.partials)
+		if err == nil && v.duty.traits().irrevocable && !q.PublicKey().VerifyIndependent(v.root, signature) {
+			err = errors.New("the combined signature does not verify by the second library")
+		}
+		if err == nil {
+			v.result.Signature = signature
+			return lost
+		}
+		var failed *keyshare.CombineError
+		if !errors.As(err, &failed) || len(failed.Bad) == 0 {
+			v.failed[from] = err
+			delete(v.partials, from)
+			return lost + 1
+		}
+		q.blame(failed.Bad)
+		for _, id := range failed.Bad {
+			delete(v.partials, id)
+		}
+		v.bad = append(v.bad, failed.Bad...)
+		lost += len(failed.Bad)
+	}
+	return lost
+}
+
+// close gives the duties that are still open their error.
+func (b *ballot) close() {
+	for _, v := range b.open {
+		slices.Sort(v.bad)
+		v.result.Err = &QuorumError{Need: b.quorum.group.Threshold(), Have: len(v.partials), Bad: v.bad, Failed: v.failed}
+	}
+}
