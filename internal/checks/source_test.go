@@ -80,7 +80,7 @@ func TestPackageComments(t *testing.T) {
 		switch {
 		case strings.HasPrefix(dir, "examples/"):
 			assert.NotEmpty(t, p.comment, "%s: no package comment", dir)
-		case strings.HasPrefix(dir, "internal/"):
+		case strings.HasPrefix(dir, "internal/") || strings.Contains(dir, "/internal/"):
 			assert.True(t, strings.HasPrefix(p.comment, "Package "+name+" "), "%s: the package comment should begin with \"Package %s\"", dir, name)
 		default:
 			assert.True(t, strings.HasPrefix(p.comment, "Package "+name+" "), "%s: the package comment should begin with \"Package %s\"", called(dir), name)
