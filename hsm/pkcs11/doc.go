@@ -24,7 +24,7 @@
 // A change of the PIN by itself ends no login: PKCS #11 has no such thing. It stops the next login, after which calls fail
 // with hsm.ErrAuth. To stop signing at once, take the permission to decrypt from the key-encryption key, or destroy it.
 //
-// [Info] says what was measured: for SoftHSM, HardwareBacked is false, whatever it says of itself.
+// [Token.Info] says what was measured: for SoftHSM, HardwareBacked is false, whatever it says of itself.
 //
 // # What the module holds
 //

@@ -142,7 +142,7 @@ func (t *Token) Close() error {
 	for _, k := range keys {
 		k.destroy()
 	}
-	id.close()
+	id.close(t.device.module)
 	t.device.release()
 	if t.store == nil {
 		return nil
