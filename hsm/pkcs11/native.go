@@ -97,42 +97,46 @@ func (b *Native) String() string { return b.token.String() }
 // Close implements hsm.Backend, as Token.Close. Keys stay in the token.
 func (b *Native) Close() error { return b.token.Close() }
 
-// alone waits for the right to make or delete keys. Otherwise two calls at once could both find a label free.
-func (b *Native) alone(ctx context.Context) (done func(), err error) {
+// change makes or deletes keys, one change at a time: otherwise two calls at once could both find a label free. What has
+// begun is finished, also when ctx ends and nobody waits for it any more.
+func change[T any](ctx context.Context, b *Native, work func(context.Context) (T, error)) (none T, err error) {
+	if err := ctx.Err(); err != nil {
+		return none, fmt.Errorf("pkcs11: %w", err)
+	}
 	select {
 	case b.changing <- struct{}{}:
-		return func() { <-b.changing }, nil
 	case <-ctx.Done():
-		return nil, interrupted(ctx)
+		return none, fmt.Errorf("pkcs11: another key is being made or deleted: %w: %w", hsm.ErrUnavailable, ctx.Err())
 	}
+	return await(ctx, func() (T, error) {
+		defer func() { <-b.changing }()
+		return work(context.WithoutCancel(ctx))
+	}, nil)
 }
 
 // Generate implements hsm.Backend. The key is generated in the token.
 func (b *Native) Generate(ctx context.Context, label string) (hsm.Key, error) {
-	if err := errors.Join(hsm.CheckLabel(label), ctx.Err()); err != nil {
+	if err := hsm.CheckLabel(label); err != nil {
 		return nil, err
 	}
-	done, err := b.alone(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if label != "" {
-		if k, err := b.labelled(ctx, label); !errors.Is(err, hsm.ErrNotFound) {
-			return b.tested(ctx, k, err)
+	return change(ctx, b, func(ctx context.Context) (hsm.Key, error) {
+		if label != "" {
+			if k, err := b.labelled(ctx, label); !errors.Is(err, hsm.ErrNotFound) {
+				return tested(ctx, k, err)
+			}
 		}
-	}
-	id := make([]byte, 32)
-	rand.Read(id)
-	_, err = use(ctx, b.device, "generating a key", func(s pkcs11.SessionHandle) (struct{}, error) {
-		_, _, err := b.generateKeyPair(s, true, id, label)
-		return struct{}{}, err
-	}, nil)
-	if err != nil {
-		return nil, err
-	}
-	k, err := b.lookup(ctx, pkcs11.NewAttribute(pkcs11.CKA_ID, id), "the key that was generated")
-	return b.tested(ctx, k, err)
+		id := make([]byte, 32)
+		rand.Read(id)
+		_, err := use(ctx, b.device, "generating a key", func(s pkcs11.SessionHandle) (struct{}, error) {
+			_, _, err := b.generateKeyPair(s, true, id, label)
+			return struct{}{}, err
+		}, nil)
+		if err != nil {
+			return nil, err
+		}
+		k, err := b.lookup(ctx, pkcs11.NewAttribute(pkcs11.CKA_ID, id), "the key that was generated")
+		return tested(ctx, k, err)
+	})
 }
 
 func (b *Native) generateKeyPair(s pkcs11.SessionHandle, onToken bool, id []byte, label string) (public, private pkcs11.ObjectHandle, err error) {
@@ -142,7 +146,7 @@ func (b *Native) generateKeyPair(s pkcs11.SessionHandle, onToken bool, id []byte
 }
 
 // tested returns a key as it was found in the token, after a test signature.
-func (b *Native) tested(ctx context.Context, k *nativeKey, err error) (hsm.Key, error) {
+func tested(ctx context.Context, k *nativeKey, err error) (hsm.Key, error) {
 	if err == nil {
 		err = hsm.TestSign(ctx, k)
 	}
@@ -155,45 +159,40 @@ func (b *Native) tested(ctx context.Context, k *nativeKey, err error) (hsm.Key, 
 // Import implements hsm.Backend. The secret is in this process during the call, in guarded memory; what the module copies
 // of it is the module's to wipe.
 func (b *Native) Import(ctx context.Context, label string, k keyshare.Secret) (hsm.Key, error) {
-	if err := errors.Join(hsm.CheckLabel(label), ctx.Err()); err != nil {
+	if err := hsm.CheckLabel(label); err != nil {
 		return nil, err
 	}
 	secret, err := copySecret(k)
 	if err != nil {
 		return nil, fmt.Errorf("pkcs11: import: %w", err)
 	}
-	defer secret.Destroy()
-	done, err := b.alone(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-
-	pk := secret.PublicKey()
-	found, err := b.find(ctx, pk)
-	switch {
-	case err == nil && found.label != label:
-		return nil, fmt.Errorf("pkcs11: import of key %s with the label %q: %w: it has the label %q", pk, label, hsm.ErrExists, found.label)
-	case err == nil:
-		return b.tested(ctx, found, nil)
-	case !errors.Is(err, hsm.ErrNotFound):
-		return nil, err
-	}
-	if label != "" {
-		if other, err := b.labelled(ctx, label); err == nil {
-			return nil, fmt.Errorf("pkcs11: import of key %s with the label %q: %w: it is the label of key %s", pk, label, hsm.ErrExists, other.pk)
-		} else if !errors.Is(err, hsm.ErrNotFound) {
-			return nil, err
+	defer secret.Destroy() // work that goes on has it opened, or fails
+	return change(ctx, b, func(ctx context.Context) (hsm.Key, error) {
+		pk := secret.PublicKey()
+		stored, err := b.stored(ctx, pk, label)
+		if errors.Is(err, hsm.ErrNotFound) {
+			_, err = use(ctx, b.device, "importing a key", func(s pkcs11.SessionHandle) (struct{}, error) {
+				return struct{}{}, b.create(s, secret, label)
+			}, nil)
+			if err == nil {
+				stored, err = b.find(ctx, pk)
+			}
 		}
+		return tested(ctx, stored, err)
+	})
+}
+
+// stored returns the key that is to be imported if it is there with its label, or hsm.ErrNotFound. If the key has another
+// label, or the label another key, it is hsm.ErrExists.
+func (b *Native) stored(ctx context.Context, pk keyshare.PublicKey, label string) (*nativeKey, error) {
+	k, err := b.find(ctx, pk)
+	if errors.Is(err, hsm.ErrNotFound) && label != "" {
+		k, err = b.labelled(ctx, label)
 	}
-	_, err = use(ctx, b.device, "importing a key", func(s pkcs11.SessionHandle) (struct{}, error) {
-		return struct{}{}, b.create(s, secret, label)
-	}, nil)
-	if err != nil {
-		return nil, err
+	if err == nil && (k.pk != pk || k.label != label) {
+		return nil, fmt.Errorf("pkcs11: import of key %s with the label %q: %w: key %s has the label %q", pk, label, hsm.ErrExists, k.pk, k.label)
 	}
-	made, err := b.find(ctx, pk)
-	return b.tested(ctx, made, err)
+	return k, err
 }
 
 // create makes the two objects of an imported key, the private one first: a public one alone would be no key. What an
@@ -256,20 +255,17 @@ func (b *Native) Delete(ctx context.Context, pk keyshare.PublicKey) error {
 	if pk.IsZero() {
 		return notFound(pk)
 	}
-	done, err := b.alone(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	_, err = use(ctx, b.device, "deleting a key", func(s pkcs11.SessionHandle) (struct{}, error) {
-		public, err := b.search(s, pkcs11.CKO_PUBLIC_KEY, b.profile.pointAttribute(pk))
-		for i := 0; err == nil && i < len(public); i++ {
-			err = b.destroy(s, public[i])
-		}
-		if err == nil && len(public) == 0 {
-			err = notFound(pk)
-		}
-		return struct{}{}, err
-	}, nil)
+	_, err := change(ctx, b, func(ctx context.Context) (struct{}, error) {
+		return use(ctx, b.device, "deleting a key", func(s pkcs11.SessionHandle) (none struct{}, err error) {
+			public, err := b.search(s, pkcs11.CKO_PUBLIC_KEY, b.profile.pointAttribute(pk))
+			for i := 0; err == nil && i < len(public); i++ {
+				err = b.destroy(s, public[i])
+			}
+			if err == nil && len(public) == 0 {
+				err = notFound(pk)
+			}
+			return none, err
+		}, nil)
+	})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/miekg/pkcs11"
@@ -33,7 +34,7 @@ func (k *nativeKey) String() string { return k.pk.String() }
 
 // SignRoots signs in the token, one root after the other.
 func (k *nativeKey) SignRoots(ctx context.Context, roots ...keyshare.Root) ([]keyshare.Signature, error) {
-	b := k.backend
+	b, roots := k.backend, slices.Clone(roots) // for a call that may go on after this one has returned
 	return use(ctx, b.device, "signing", func(s pkcs11.SessionHandle) ([]keyshare.Signature, error) {
 		private, err := k.private(s)
 		if err != nil {

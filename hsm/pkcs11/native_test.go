@@ -65,25 +65,19 @@ func generateNative(t *testing.T, b *Native, label string) hsm.Key {
 	return k
 }
 
+// TestNativeBackend runs the suite on a token that answers a query for a signature's length as EP11 does, wrongly.
 func TestNativeBackend(t *testing.T) {
 	tokens := map[hsm.Backend]*testtoken.Token{}
 	hsmtest.Run(t, func(t *testing.T) hsm.Backend {
-		b, token := native(t)
+		token := startTestToken(t)
+		set(t, token, testtoken.Behaviour{LengthQuery: 96})
+		b := openNative(t, token)
 		tokens[b] = token
 		return b
 	}, &hsmtest.Options{Keys: 100, NoSplit: true, Reopen: func(t *testing.T, b hsm.Backend) hsm.Backend {
 		require.NoError(t, b.Close())
 		return openNative(t, tokens[b])
 	}})
-}
-
-// TestNativeBackendOnEP11 runs the suite on a token that answers a query for a signature's length as EP11 does, wrongly.
-func TestNativeBackendOnEP11(t *testing.T) {
-	hsmtest.Run(t, func(t *testing.T) hsm.Backend {
-		token := startTestToken(t)
-		set(t, token, testtoken.Behaviour{LengthQuery: 96})
-		return openNative(t, token)
-	}, &hsmtest.Options{Keys: 20, NoSplit: true})
 }
 
 func TestNativeInfo(t *testing.T) {
@@ -301,6 +295,21 @@ func TestNativeHangs(t *testing.T) {
 	require.Less(t, time.Since(begin), delay)
 	set(t, token, testtoken.Behaviour{})
 	require.NoError(t, hsm.TestSign(t.Context(), k))
+}
+
+// TestNativeAbandoned holds that a Generate whose caller has gone is finished before the next one begins: both are of the
+// same key.
+func TestNativeAbandoned(t *testing.T) {
+	b, token := native(t)
+	set(t, token, testtoken.Behaviour{Delay: 300 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := b.Generate(ctx, "label")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = b.Generate(ctx, "another label")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	k := generateNative(t, b, "label")
+	require.Equal(t, []keyshare.PublicKey{k.PublicKey()}, listed(t, b))
 }
 
 // TestNativeUnderStress signs in many goroutines while sessions and logins are lost and the token goes and comes back.

@@ -166,7 +166,7 @@ func (t *Token) run() error {
 	}
 	defer file.Close()
 	t.process = exec.Command(program)
-	t.process.Env = append(os.Environ(), childVariable+"=1")
+	t.process.Env = append(os.Environ(), childVariable+"=1", "GORACE=atexit_sleep_ms=0")
 	t.process.Stderr = os.Stderr
 	t.process.ExtraFiles = []*os.File{file}
 	if t.stdin, err = t.process.StdinPipe(); err == nil {
