@@ -34,13 +34,13 @@ var databases atomic.Int64
 // errAbsent is why a test is skipped.
 var errAbsent = errors.New("no PostgreSQL: install postgresql, or put initdb and postgres into PATH")
 
-// Main runs the tests of a package and stops the server, if one was started. Call it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
+// Run runs the tests of a package, stops the server, if one was started, and returns what TestMain exits with.
+func Run(m *testing.M) (code int) {
+	code = m.Run()
 	if server.stop != nil {
 		server.stop()
 	}
-	os.Exit(code)
+	return code
 }
 
 // Database makes an empty database and returns how to connect to it. Without PostgreSQL on the machine the test is
