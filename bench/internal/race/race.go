@@ -29,7 +29,8 @@ type Lane struct {
 type Race struct {
 	Unit    string // the rate: sigs/s
 	Count   int    // of what is counted in one operation: the size of a batch
-	Workers int    // goroutines that work at the same time, each on a core of its own
+	Workers int    // goroutines that work at the same time
+	Cores   int    // that they may use; at least as many as workers
 	Ops     int    // operations of each worker in a turn
 
 	// Prepare makes what the next round needs. It is not timed and may be nil.
@@ -45,7 +46,7 @@ type Race struct {
 //	name-Unit     the rate of another lane
 //	x-name        the rate of the first lane divided by it
 func (r Race) Run(b *testing.B) {
-	defer Cores(r.Workers)()
+	defer Cores(max(r.Workers, r.Cores))()
 	turns := make([][]time.Duration, len(r.Lanes))
 	var latency []time.Duration
 	for round := 0; b.Loop(); round++ {
