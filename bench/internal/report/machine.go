@@ -16,21 +16,18 @@ type Machine struct {
 	Kernel string // Linux 6.1.0
 }
 
-// ThisMachine describes the machine that this program runs on. cpu is what the benchmarks say of the processor, and used
-// where the system says nothing better.
-func ThisMachine(cpu string) Machine {
-	m := Machine{CPU: cpu, Cores: runtime.NumCPU(), Go: runtime.Version(), Kernel: runtime.GOOS + "/" + runtime.GOARCH}
+// ThisMachine describes the machine that this program runs on.
+func ThisMachine() Machine {
+	m := Machine{CPU: "processor of unknown model", Cores: runtime.NumCPU(), Go: runtime.Version(), Kernel: runtime.GOOS + "/" + runtime.GOARCH}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		m.Kernel = "Linux " + strings.TrimSpace(string(release)) + ", " + runtime.GOARCH
+		version, _, _ := strings.Cut(strings.TrimSpace(string(release)), "-")
+		m.Kernel = "Linux " + version + ", " + runtime.GOARCH
 	}
 	if file, err := os.Open("/proc/cpuinfo"); err == nil {
 		defer file.Close()
 		if name := modelName(bufio.NewScanner(file)); name != "" {
 			m.CPU = name
 		}
-	}
-	if m.CPU == "" {
-		m.CPU = "processor of unknown model"
 	}
 	return m
 }

@@ -9,10 +9,17 @@ import (
 	"strings"
 )
 
+// MachineKey is the configuration key under which the output says where it was measured.
+const MachineKey = "machine"
+
 // WriteMarkdown writes the results as one table for each group.
-func (r *Results) WriteMarkdown(w io.Writer, machine Machine, command string) error {
+func (r *Results) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `%s`; edit nothing here.\n\n%s\n\n%s\n", command, machine, introduction)
+	fmt.Fprint(&b, "# Benchmarks\n\nWritten by `make bench`; edit nothing here.\n\n")
+	if where := r.Config[MachineKey]; where != "" {
+		fmt.Fprintf(&b, "Measured on: %s.\n\n", where)
+	}
+	fmt.Fprintln(&b, introduction)
 	fmt.Fprint(&b, "\n![rates as a share of their limits](results.svg)\n")
 	for _, group := range r.groups() {
 		rows := r.of(group)

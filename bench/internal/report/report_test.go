@@ -12,7 +12,8 @@ import (
 	"github.com/claystack/dvkeys/bench/internal/report"
 )
 
-const output = `goos: linux
+const output = `machine: Some CPU, 2 cores, Linux 6.1, amd64, go1.26.0
+goos: linux
 goarch: amd64
 pkg: github.com/claystack/dvkeys/bench
 cpu: Some CPU @ 2.50GHz
@@ -80,7 +81,7 @@ func TestParseKinds(t *testing.T) {
 		}
 	}
 	const config, started = report.Config, report.Started
-	require.Equal(t, []report.Kind{config, config, config, config, started, started, report.Result, started, report.Skip, started, report.Result}, kinds)
+	require.Equal(t, []report.Kind{config, config, config, config, config, started, started, report.Result, started, report.Skip, started, report.Result}, kinds)
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -97,10 +98,9 @@ func TestParseRefuses(t *testing.T) {
 
 func TestMarkdown(t *testing.T) {
 	var b strings.Builder
-	machine := report.Machine{CPU: "Some CPU", Cores: 2, Go: "go1.26.0", Kernel: "Linux 6.1, amd64"}
-	require.NoError(t, read(t, output).WriteMarkdown(&b, machine, "make bench"))
+	require.NoError(t, read(t, output).WriteMarkdown(&b))
 	text := b.String()
-	require.Contains(t, text, "Some CPU, 2 cores, Linux 6.1, amd64, go1.26.0\n")
+	require.Contains(t, text, "Measured on: Some CPU, 2 cores, Linux 6.1, amd64, go1.26.0.\n")
 	require.Contains(t, text, "## Signing\n")
 	require.Contains(t, text, `| by | roots | batch | cores | sigs/s | p50 µs | p99 µs | blst | × blst | limit | × limit |
 |---|---|---|---|---:|---:|---:|---:|---:|---:|---:|
@@ -119,7 +119,7 @@ func TestNumbers(t *testing.T) {
 		"1234567.8": "1,234,568", "999.6": "1,000", "99.96": "100", "99.94": "99.9", "10": "10.0", "9.996": "10.0", "9.99": "9.99", "0.0123": "0.01", "100000": "100,000",
 	} {
 		var b strings.Builder
-		require.NoError(t, read(t, "BenchmarkX 1 "+text+" a/s\n").WriteMarkdown(&b, report.Machine{}, ""))
+		require.NoError(t, read(t, "BenchmarkX 1 "+text+" a/s\n").WriteMarkdown(&b))
 		require.Contains(t, b.String(), "| "+want+" |")
 	}
 }
@@ -155,7 +155,7 @@ func TestSVG(t *testing.T) {
 }
 
 func TestMachine(t *testing.T) {
-	m := report.ThisMachine("")
+	m := report.ThisMachine()
 	require.NotEmpty(t, m.CPU)
 	require.Positive(t, m.Cores)
 	require.Contains(t, m.String(), m.Go)
