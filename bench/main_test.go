@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(scratch)
+		pgtest.Durable()
 		return pgtest.Run(m)
 	}())
 }

@@ -24,7 +24,10 @@ func measure(ctx context.Context, o options, results *report.Results, out, diag 
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir)                      // and with it what the benchmarks leave behind when they are interrupted
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL may run as another user
+		return err
+	}
 	program := filepath.Join(dir, "bench.test")
 	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, "github.com/claystack/dvkeys/bench")
 	build.Stdout, build.Stderr = diag, diag
@@ -36,7 +39,7 @@ func measure(ctx context.Context, o options, results *report.Results, out, diag 
 		args = append(args, "-test.short")
 	}
 	rows := 0
-	err = stream(ctx, program, append(args, "-test.benchtime=1x"), diag, []string{listVariable + "=1"}, func(_ string, kind report.Kind) {
+	err = stream(ctx, program, append(args, "-test.benchtime=1x"), diag, []string{"TMPDIR=" + dir, listVariable + "=1"}, func(_ string, kind report.Kind) {
 		if kind == report.Result {
 			rows++
 		}
@@ -52,7 +55,7 @@ func measure(ctx context.Context, o options, results *report.Results, out, diag 
 	p := newProgress(diag, rows)
 	defer p.clear()
 	known := map[string]bool{}
-	return stream(ctx, program, append(args, "-test.benchtime="+o.benchtime), diag, nil, func(line string, kind report.Kind) {
+	return stream(ctx, program, append(args, "-test.benchtime="+o.benchtime), diag, []string{"TMPDIR=" + dir}, func(line string, kind report.Kind) {
 		p.clear()
 		switch kind {
 		case report.Started:
