@@ -35,7 +35,7 @@ func TestRSA(t *testing.T) {
 		"imported":  func(label string) (*RSAKey, error) { return token.ImportRSA(t.Context(), label, imported) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			label := "rsa " + name
+			label := unique("rsa " + name)
 			k, err := make(label)
 			require.NoError(t, err)
 			_, err = make(label)
@@ -141,13 +141,14 @@ func TestRSARefused(t *testing.T) {
 			return err
 		})
 	}
-	generate("extractable", true)
-	_, err = token.RSA("extractable").PublicKey(t.Context())
+	extractable, double := unique("extractable"), unique("double")
+	generate(extractable, true)
+	_, err = token.RSA(extractable).PublicKey(t.Context())
 	require.ErrorIs(t, err, hsm.ErrDenied)
 	require.ErrorContains(t, err, "can be read out")
-	generate("double", false)
-	generate("double", false)
-	_, err = token.RSA("double").PublicKey(t.Context())
+	generate(double, false)
+	generate(double, false)
+	_, err = token.RSA(double).PublicKey(t.Context())
 	require.ErrorIs(t, err, hsm.ErrDenied)
 	require.ErrorContains(t, err, "2 private keys")
 }
@@ -164,7 +165,7 @@ func TestRSAPrints(t *testing.T) {
 // TestRSASurvives kills all sessions under an RSA key that has been used.
 func TestRSASurvives(t *testing.T) {
 	token := rsaToken(t)
-	k, err := token.GenerateRSA(t.Context(), "survivor")
+	k, err := token.GenerateRSA(t.Context(), unique("survivor"))
 	require.NoError(t, err)
 	public, err := k.PublicKey(t.Context())
 	require.NoError(t, err)
@@ -206,12 +207,12 @@ func TestHostInitialized(t *testing.T) {
 	host := pkcs11.New(path)
 	require.NoError(t, host.Initialize())
 	token := rsaToken(t)
-	_, err := token.GenerateRSA(t.Context(), "by crypto11")
+	_, err := token.GenerateRSA(t.Context(), unique("by crypto11"))
 	require.ErrorIs(t, err, hsm.ErrUnavailable)
 	require.ErrorContains(t, err, "initialized the module before")
 	imported, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	k, err := token.ImportRSA(t.Context(), "imported into a host's module", imported)
+	k, err := token.ImportRSA(t.Context(), unique("imported into a host's module"), imported)
 	require.NoError(t, err)
 	requireOpens(t, k, &imported.PublicKey)
 	require.NoError(t, token.Close())

@@ -103,14 +103,17 @@ func softHSM(tb testing.TB) string {
 
 func pin(text string) PIN { return func() ([]byte, error) { return []byte(text), nil } }
 
-var kekNumber atomic.Int64
+var names atomic.Int64
+
+// unique makes a label that no object of a token has, also when a test runs for a second time.
+func unique(label string) string { return fmt.Sprintf("%s %d", label, names.Add(1)) }
 
 // config opens the main token with a new store file and a key-encryption key of its own.
 func config(tb testing.TB) Config {
 	tb.Helper()
 	return Config{
 		Module: softHSM(tb), Token: mainToken, PIN: pin(userPIN), CreateKEK: true,
-		KEK:   fmt.Sprintf("kek-%d", kekNumber.Add(1)),
+		KEK:   unique("kek"),
 		Store: openStore(tb, filepath.Join(tb.TempDir(), "keys.db")),
 	}
 }
