@@ -96,23 +96,24 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 func takeShares(ctx context.Context, file *ssv.File, key *pkcs11.RSAKey, token *pkcs11.Token, keep bool, out io.Writer) error {
 	bad := 0
 	for i := range file.Items {
-		validator := file.Items[i].Data.PublicKey
-		share, err := ssv.OpenShare(&file.Items[i], key)
+		item := &file.Items[i]
+		share, err := ssv.OpenShare(item, key)
 		if err != nil {
 			bad++
-			fmt.Fprintf(out, "%d %s BAD: %v\n", i, validator, err)
+			fmt.Fprintf(out, "%d %s BAD: %v\n", i, item.Data.PublicKey, err)
 			continue
 		}
-		defer share.Destroy()
 		what := "good"
 		if keep {
 			// The label names validator and operator, so that a second run finds the key.
-			if _, err := token.Import(ctx, fmt.Sprintf("%s/%d", validator, share.Index()), share); err != nil {
-				return fmt.Errorf("validator %s: %w", validator, err)
-			}
+			_, err = token.Import(ctx, fmt.Sprintf("%s/%d", item.Data.PublicKey, share.Index()), share)
 			what = "good, in custody"
 		}
-		fmt.Fprintf(out, "%d %s %s: share %d, %s\n", i, validator, what, share.Index(), share.PublicKey())
+		share.Destroy()
+		if err != nil {
+			return fmt.Errorf("validator %s: %w", item.Data.PublicKey, err)
+		}
+		fmt.Fprintf(out, "%d %s %s: share %d, %s\n", i, item.Data.PublicKey, what, share.Index(), share.PublicKey())
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d of %d shares are bad", bad, len(file.Items))
