@@ -2,6 +2,7 @@
 
 GO          ?= go
 BENCH       ?= .
+BENCHTIME   ?= 1s
 FUZZTIME    ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PASSPHRASE  := onboard-passphrase
@@ -22,6 +23,7 @@ $(PASSPHRASE):
 test: ## run every test, with the race detector
 	@.ci/tools
 	$(GO) test -race -timeout 25m ./...
+	cd bench && $(GO) test ./...
 
 check: fmt vet staticcheck test vulncheck ## all that must pass before a commit
 
@@ -30,15 +32,17 @@ fmt:
 
 vet:
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
+	cd bench && $(GO) run $(STATICCHECK) ./...
 
 vulncheck: ## look for known vulnerabilities, where the database can be reached
 	@.ci/vulncheck
 
-bench: ## run the benchmarks, each beside its baseline (BENCH=regexp)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=3s)
+	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out .,-bench '$(BENCH)')
 
 fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
 	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \

@@ -17,12 +17,12 @@ var catalog = []text{
 			"limit is one hash of each distinct root, one constant-time multiplication for each signature, and one division " +
 			"for each batch.",
 		plotted: func(r Row) bool {
-			return r.is("batch", "1") && r.is("roots", "distinct") || r.is("batch", "1000") && r.is("roots", "one")
+			return r.is("batch", "1") && r.is("roots", "distinct") || !r.is("batch", "1") && r.is("roots", "one")
 		},
 	},
 	{
 		group: "Verify", title: "Verifying",
-		note: "Decoded points and a root that was not hashed before. dvkeys verifies a batch by one random linear combination. The " +
+		note: "Decoded points and roots that were not hashed before; one root is that of a round, hashed once by dvkeys. dvkeys verifies a batch by one random linear combination. The " +
 			"baseline is blst, one signature after the other, each on one core. The limit is one hash and one Miller loop for " +
 			"each distinct root, one more Miller loop and one final exponentiation for each batch, and two multi-scalar " +
 			"multiplications by 128-bit weights where a batch has several signatures.",
