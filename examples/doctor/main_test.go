@@ -8,11 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/claystack/dvkeys/internal/softhsm"
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 )
 
 func TestDoctor(t *testing.T) {
-	module, err := softhsm.SetUp(t.TempDir(), "validators")
+	module, err := softhsmtest.Make(t.TempDir(), "validators")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
@@ -26,7 +26,7 @@ func TestDoctor(t *testing.T) {
 		err := run(t.Context(), append([]string{"-module", module, "-pin-file", path}, args...), &out, &diag)
 		return out.String(), err
 	}
-	out, err := doctor(softhsm.UserPIN, "-token", "validators")
+	out, err := doctor(softhsmtest.UserPIN, "-token", "validators")
 	require.NoError(t, err, out)
 	require.Regexp(t, `ok +module +SoftHSM`, out)
 	require.Regexp(t, `ok +RSA decryption +RSA-2048`, out)
@@ -36,10 +36,10 @@ func TestDoctor(t *testing.T) {
 	require.ErrorContains(t, err, "1 of")
 	require.Regexp(t, `FAIL +login +login to the token "validators" failed\n +the module says 0xA0: CKR_PIN_INCORRECT\n +→ give the right PIN`, out)
 
-	out, err = doctor(softhsm.UserPIN, "-token", "absent")
+	out, err = doctor(softhsmtest.UserPIN, "-token", "absent")
 	require.ErrorContains(t, err, "1 of")
 	require.Regexp(t, `→ insert it, or select one of those present: "validators" with serial number`, out)
 
-	_, err = doctor(softhsm.UserPIN, "argument")
+	_, err = doctor(softhsmtest.UserPIN, "argument")
 	require.ErrorContains(t, err, "unexpected argument")
 }

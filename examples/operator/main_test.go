@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/claystack/dvkeys/internal/softhsm"
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/keyshare/ssv"
 )
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	module, errModule = softhsm.SetUp(dir, "operator")
+	module, errModule = softhsmtest.Make(dir, "operator")
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -37,7 +37,7 @@ func operator(t *testing.T, args ...string) (out string, err error) {
 		t.Skip(errModule)
 	}
 	pin := filepath.Join(t.TempDir(), "pin")
-	require.NoError(t, os.WriteFile(pin, []byte(softhsm.UserPIN+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(pin, []byte(softhsmtest.UserPIN+"\n"), 0o600))
 	var buf, diag bytes.Buffer
 	err = run(t.Context(), append([]string{"-module", module, "-token", "operator", "-pin-file", pin}, args...), &buf, &diag)
 	return buf.String(), err

@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/pkcs11"
 	"github.com/stretchr/testify/require"
 
-	"github.com/claystack/dvkeys/internal/softhsm"
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 )
 
 // A child is this test program run once more, as another process that works on the same tokens.
@@ -38,7 +38,7 @@ func child(task string) int {
 
 // childTask does something to the secret keys of the main token that have a label.
 func childTask(task, label string) error {
-	path, err := softhsm.Module()
+	path, err := softhsmtest.Module()
 	if err != nil {
 		return err
 	}

@@ -211,6 +211,7 @@ func (t *Token) trySessionRSA(session pkcs11.SessionHandle) (err error) {
 	}
 	message := make([]byte, 66) // as long as a share that is sealed to an operator
 	rand.Read(message)
+	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &rsa.PublicKey{N: new(big.Int).SetBytes(got[0].Value), E: 65537}, message)
 	if err != nil {
 		return fmt.Errorf("pkcs11: %w", err)

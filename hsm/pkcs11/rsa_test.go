@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
@@ -36,13 +35,13 @@ func TestRSA(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			label := unique("rsa " + name)
-			k, err := make(label)
+			_, err := make(label)
 			require.NoError(t, err)
 			_, err = make(label)
 			require.ErrorIs(t, err, hsm.ErrExists)
 			require.ErrorContains(t, err, label)
 
-			k = token.RSA(label)
+			k := token.RSA(label)
 			public, ok := k.Public().(*rsa.PublicKey)
 			require.True(t, ok)
 			require.Equal(t, 2048, public.N.BitLen())
@@ -89,6 +88,7 @@ func requireOpens(t *testing.T, k *RSAKey, public *rsa.PublicKey) {
 	}
 	_, err = k.Decrypt(nil, sealed.Ciphertext, &rsa.OAEPOptions{Hash: crypto.SHA256})
 	require.ErrorContains(t, err, "OAEPOptions")
+	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 	_, err = k.Decrypt(nil, sealed.Ciphertext, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 66})
 	require.ErrorContains(t, err, "SessionKeyLen")
 }
@@ -153,13 +153,8 @@ func TestRSARefused(t *testing.T) {
 	require.ErrorContains(t, err, "2 private keys")
 }
 
-// TestRSAPrints holds that no way to print the key shows more than its label.
 func TestRSAPrints(t *testing.T) {
-	token := rsaToken(t)
-	require.Contains(t, fmt.Sprint(token.RSA("x")), `RSA key "x"`)
-	b, err := json.Marshal(token.RSA("x"))
-	require.NoError(t, err)
-	require.Equal(t, "{}", string(b))
+	require.Contains(t, fmt.Sprint(rsaToken(t).RSA("x")), `RSA key "x" in PKCS #11 token "main"`)
 }
 
 // TestRSASurvives kills all sessions under an RSA key that has been used.

@@ -16,10 +16,10 @@ import (
 	"github.com/claystack/dvkeys/hsm/pkcs11/testtoken"
 	"github.com/claystack/dvkeys/hsm/store"
 	"github.com/claystack/dvkeys/internal/pgtest"
-	"github.com/claystack/dvkeys/internal/softhsm"
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 )
 
-const userPIN = softhsm.UserPIN
+const userPIN = softhsmtest.UserPIN
 
 // The tokens that TestMain makes. Two have the same label.
 const (
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 		if task := os.Getenv(taskVariable); task != "" {
 			return child(task)
 		}
-		soft.path, soft.err = softhsm.SetUp(dir, mainToken, otherToken, twinToken, twinToken)
+		soft.path, soft.err = softhsmtest.Make(dir, mainToken, otherToken, twinToken, twinToken)
 		return pgtest.Run(m)
 	}())
 }
