@@ -2,7 +2,7 @@
 
 GO          ?= go
 BENCH       ?= .
-BENCHTIME   ?= 1s
+BENCHTIME   ?= 2s
 FUZZTIME    ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PASSPHRASE  := onboard-passphrase
@@ -41,7 +41,7 @@ staticcheck:
 vulncheck: ## look for known vulnerabilities, where the database can be reached
 	@.ci/vulncheck
 
-bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=3s)
+bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=5s)
 	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out .,-bench '$(BENCH)')
 
 fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
