@@ -96,15 +96,20 @@ func (id *identity) get(d *device) (*crypto11.Context, error) {
 	case c != nil:
 		return c, nil
 	}
-	if d.module.anchor == nil {
+	if !d.module.anchored() {
 		return nil, &Error{Fault: "another part of this program initialized the module before, which crypto11 does not put up with", Remedy: "open the token before it, or let it use crypto11 too; decryption works in any case", is: hsm.ErrUnavailable}
 	}
-	slot := d.slot
+	slot, _ := d.place()
 	config := selection{slot: &slot}.crypto11(d.module.given)
 	config.MaxSessions = cap(d.free) + 1
 	var c *crypto11.Context
 	err := d.module.changing(func() (err error) {
-		c, err = crypto11.Configure(config)
+		if c, err = crypto11.Configure(config); err != nil || !d.module.fragile {
+			return err
+		}
+		if err = fill(c, cap(d.free)); err != nil {
+			_ = c.Close()
+		}
 		return err
 	})
 	if err != nil {
@@ -117,6 +122,21 @@ func (id *identity) get(d *device) (*crypto11.Context, error) {
 	defer id.mu.Unlock()
 	id.context = c
 	return c, nil
+}
+
+// fill has a context open the n sessions of its pool, which it hands out in turn, instead of each when it is needed: that
+// would be while others are in use. It keeps them until it is closed.
+func fill(c *crypto11.Context, n int) error {
+	random, err := c.NewRandomReader()
+	if err != nil {
+		return err
+	}
+	for range n {
+		if _, err := random.Read(make([]byte, 1)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (id *identity) current() (c *crypto11.Context, closed bool) {
