@@ -127,14 +127,14 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 	c.spec.Nonce, c.spec.Count, c.format, c.first = *nonce, *validators, *format, uint32(*first)
 	c.spec.EigenPod = *eigenpod || !c.given["withdrawal"] && !c.given["eigenpod"] && !c.spec.Compounding
 	c.example = !c.given["owner"] || !c.given["withdrawal"]
-	if c.custody.keys == "" {
+	if c.custody.keys == "" && !(c.verify && c.given["keys"]) {
 		c.custody.keys = filepath.Join(c.out, "keys.db")
 	}
 	c.custody.passphrase = prompt(c.custody.keys, diag)
 	if *passphrase != "" {
 		c.custody.passphrase = software.PassphraseFile(*passphrase)
 	}
-	if err := c.custody.check(); err != nil {
+	if err := c.custody.check(c.given); err != nil {
 		return nil, err
 	}
 	if c.verify && !c.given["operators"] {

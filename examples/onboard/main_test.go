@@ -84,7 +84,8 @@ func TestMnemonic(t *testing.T) {
 
 // TestBadInput holds that every refused command line writes nothing.
 func TestBadInput(t *testing.T) {
-	pass := passphrase(t)
+	pass, empty := passphrase(t), filepath.Join(t.TempDir(), "empty")
+	replace(t, empty, nil)
 	for _, c := range []struct {
 		args []string
 		want string
@@ -110,6 +111,10 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-operators", pass}, "-operators"},
 		{[]string{"-mnemonic-file", pass}, "-mnemonic-file"},
 		{[]string{"-custody", "paper"}, `-custody: "paper"`},
+		{[]string{"-custody", "pkcs11"}, "-passphrase-file"},
+		{[]string{"-token", "dvkeys"}, "-token"},
+		{[]string{"-passphrase-file", empty}, "passphrase"},
+		{[]string{"-passphrase-file", empty + "x"}, "passphrase"},
 		{[]string{"-mnemonic-index", "4294967296"}, "-mnemonic-index"},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")
@@ -121,7 +126,8 @@ func TestBadInput(t *testing.T) {
 
 // TestCorrupted changes one thing in a copy of a good folder and asks for the fault.
 func TestCorrupted(t *testing.T) {
-	good, _ := onboarded(t, "-validators", "3")
+	pass := passphrase(t)
+	good, _ := onboarded(t, "-validators", "3", "-passphrase-file", pass)
 	other, _ := onboarded(t, "-validators", "3")
 	const deposit, shares, txs = "deposit_data-*.json", "keyshares-*.json", "transactions.json"
 
@@ -286,6 +292,19 @@ func TestCorrupted(t *testing.T) {
 			b := read(t, match(t, dir, shares))
 			replace(t, match(t, dir, shares), b[:len(b)/2])
 		}},
+		{"no key file", "keys.db", func(dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "keys.db"))) }},
+		{"key file of another batch", "no such key", func(dir string) {
+			replace(t, filepath.Join(dir, "keys.db"), read(t, filepath.Join(other, "keys.db")))
+		}},
+		{"one byte of the key file", "keys.db", func(dir string) {
+			b := read(t, filepath.Join(dir, "keys.db"))
+			b[bytes.LastIndex(b, []byte("onboard/"))] ^= 1
+			replace(t, filepath.Join(dir, "keys.db"), b)
+		}},
+		{"truncated key file", "keys.db", func(dir string) {
+			b := read(t, filepath.Join(dir, "keys.db"))
+			replace(t, filepath.Join(dir, "keys.db"), b[:len(b)/2])
+		}},
 		{"no folder", "no such file", func(dir string) { require.NoError(t, os.RemoveAll(dir)) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -297,6 +316,11 @@ func TestCorrupted(t *testing.T) {
 	}
 	_, err := program("-verify", "-out", good)
 	require.NoError(t, err, "the original still verifies")
+	_, err = program("-verify", "-out", good, "-passphrase-file", pass)
+	require.NoError(t, err, "its keys open")
+	replace(t, pass, []byte("another\n"))
+	_, err = program("-verify", "-out", good, "-passphrase-file", pass)
+	require.ErrorContains(t, err, "passphrase")
 }
 
 // TestVerifyAgainstFlags expects what the flags say and the folder does not, and
