@@ -1,7 +1,8 @@
-# Everything here needs Go, gcc and make, and nothing else.
+# Everything here needs Go, gcc and make; the tests install what else they start.
 
 GO          ?= go
 BENCH       ?= .
+BENCHTIME   ?= 1s
 FUZZTIME    ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PASSPHRASE  := onboard-passphrase
@@ -20,7 +21,9 @@ $(PASSPHRASE):
 	@echo "made a random passphrase for the key file: ./$@ (mode 0600)"
 
 test: ## run every test, with the race detector
+	@.ci/tools
 	$(GO) test -race -timeout 25m ./...
+	cd bench && $(GO) test ./...
 
 check: fmt vet staticcheck test vulncheck ## all that must pass before a commit
 
@@ -29,21 +32,23 @@ fmt:
 
 vet:
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
+	cd bench && $(GO) run $(STATICCHECK) ./...
 
 vulncheck: ## look for known vulnerabilities, where the database can be reached
 	@.ci/vulncheck
 
-bench: ## run the benchmarks, each beside its baseline (BENCH=regexp)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=3s)
+	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out .,-bench '$(BENCH)')
 
 fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
 	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
 	echo "$$list" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print t[i], $$2; n = 0 }' \
 	| while read -r target package; do \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package" </dev/null || exit 1; \
 	done
 
 golden: ## write testdata/api.txt and testdata/deps.txt anew

@@ -163,11 +163,11 @@ func (s *session) checkResult(w *view, c *checkedConfirm) Code {
 func (c *confirm) all() [32]byte { return c.roots }
 
 // claims returns what a Confirm says was signed with key v.
-func (w *view) claims(c *checkedConfirm, v int) []keyshare.Claim {
+func (w *view) claims(c *checkedConfirm, v int) []keyshare.Signed {
 	key, _ := w.groups[v].Member(c.sender)
-	var out []keyshare.Claim
+	var out []keyshare.Signed
 	for i, root := range w.signed(v) {
-		out = append(out, keyshare.Claim{PublicKey: key, Root: root, Signature: c.signatures[v][i]})
+		out = append(out, keyshare.Signed{PublicKey: key, Root: root, Signature: c.signatures[v][i]})
 	}
 	return out
 }
@@ -177,7 +177,7 @@ func (w *view) claims(c *checkedConfirm, v int) []keyshare.Claim {
 func (w *view) checkPartials(list []*checkedConfirm) int {
 	good := make([]bool, len(w.groups))
 	parallel(len(w.groups), func(v int) {
-		var claims []keyshare.Claim
+		var claims []keyshare.Signed
 		for _, c := range list {
 			if len(c.keys) > 0 {
 				claims = append(claims, w.claims(c, v)...)

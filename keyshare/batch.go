@@ -2,21 +2,22 @@ package keyshare
 
 import "github.com/claystack/dvkeys/internal/bls"
 
-// Claim says that a signature is a key's, of a root.
-type Claim struct {
+// Signed is the claim that a key signed a root.
+type Signed struct {
 	PublicKey PublicKey
 	Root      Root
 	Signature Signature
 }
 
-// VerifyBatch reports whether every claim holds, at the cost of one pairing for each
-// distinct root and one more. It can not say which claim fails: verify them one by one
-// then. A batch with a wrong claim passes with probability 2^-128; an empty batch is
-// false.
-func VerifyBatch(claims []Claim) bool {
-	signed := make([]bls.Signed, len(claims))
+// VerifyBatch reports whether every claim holds, by one check of their random linear
+// combination with weights of 128 bits: a false claim passes with a probability of
+// 2^-128. It costs one pairing a distinct root and one more, so that the signatures of
+// one root by many keys, or of many shares, are verified at little more than the cost
+// of one. It does not say which claim fails. Without claims it is false.
+func VerifyBatch(claims []Signed) bool {
+	batch := make([]bls.Signed, len(claims))
 	for i, c := range claims {
-		signed[i] = bls.Signed{Key: c.PublicKey.p, Hash: bls.HashRoot(c.Root), Signature: c.Signature.p}
+		batch[i] = bls.Signed{Key: c.PublicKey.p, Hash: bls.HashRoot(c.Root), Signature: c.Signature.p}
 	}
-	return bls.VerifyBatch(signed)
+	return bls.VerifyBatch(batch)
 }

@@ -109,6 +109,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-operators", "none.json"}, "none.json"},
 		{[]string{"-operators", pass}, "-operators"},
 		{[]string{"-mnemonic-file", pass}, "-mnemonic-file"},
+		{[]string{"-custody", "paper"}, `-custody: "paper"`},
 		{[]string{"-mnemonic-index", "4294967296"}, "-mnemonic-index"},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")

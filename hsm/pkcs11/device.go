@@ -252,6 +252,9 @@ func (d *device) parkedState() (state uint, alive bool) {
 	return info.State, true
 }
 
+// patience is how long closing waits for calls to end.
+const patience = 5 * time.Second
+
 var expired = func() <-chan time.Time {
 	c := make(chan time.Time)
 	close(c)
@@ -268,12 +271,13 @@ func (d *device) close() bool {
 	if closed {
 		return false
 	}
-	patience := time.After(5 * time.Second)
+	late, idle := time.After(patience), 0
 	for range cap(d.free) {
 		select {
 		case <-d.free:
-		case <-patience:
-			patience = expired // those that are free are still taken
+			idle++
+		case <-late:
+			late = expired // those that are free are still taken
 		}
 	}
 	d.mu.Lock()
@@ -293,5 +297,8 @@ func (d *device) close() bool {
 		}
 		return nil
 	})
+	for range idle { // who waits for one learns that the device is closed
+		d.free <- struct{}{}
+	}
 	return true
 }

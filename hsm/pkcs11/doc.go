@@ -24,7 +24,7 @@
 // A change of the PIN by itself ends no login: PKCS #11 has no such thing. It stops the next login, after which calls fail
 // with hsm.ErrAuth. To stop signing at once, take the permission to decrypt from the key-encryption key, or destroy it.
 //
-// [Info] says what was measured: for SoftHSM, HardwareBacked is false, whatever it says of itself.
+// [Token.Info] says what was measured: for SoftHSM, HardwareBacked is false, whatever it says of itself.
 //
 // # What the module holds
 //
@@ -33,6 +33,13 @@
 // library of a network HSM decrypts its protocol's messages somewhere, and SoftHSM, which does all its work in the calling
 // process, has the token's keys and the PIN in its memory for as long as the login lasts. SoftHSM 2.6.1 wipes its buffers:
 // after a signature the tests find no copy of the BLS key in the process.
+//
+// # Tokens that sign BLS12-381 themselves
+//
+// Some tokens do, each by a mechanism of its vendor. A [Profile] describes how; [IBMEP11] is the one of IBM's Crypto
+// Express cards. [OpenNative] has such a token sign, refuses it unless the signature is Ethereum's, and returns a backend
+// whose keys are generated and used in the token and never leave it: hsm.Native. The price is that a key cannot be split
+// there; shares are imported. Package testtoken is a token to try this without a card.
 //
 // # Staying up
 //

@@ -2,6 +2,133 @@
 
 package pkcs11
 
-type identity struct{}
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
 
-func (*identity) close() {}
+	"github.com/ThalesGroup/crypto11"
+	"github.com/miekg/pkcs11"
+
+	"github.com/claystack/dvkeys/hsm"
+)
+
+// identity is a token's context of crypto11, which generates RSA keys and signs with them. It has sessions of its own,
+// relies on the login of the token's device, and is thrown away when a call finds a session dead: crypto11 itself would
+// use it for ever. Other than that nothing of crypto11 is used; decryption is not, because it leaves the plaintext in
+// memory that it frees without wiping. See module for who initializes and finalizes.
+type identity struct {
+	mu      sync.Mutex
+	context *crypto11.Context // nil until needed
+	closing sync.WaitGroup    // contexts that were thrown away
+}
+
+// dead is an error after which a context of crypto11 is thrown away.
+type dead struct{ cause error }
+
+func (d dead) Error() string { return d.cause.Error() }
+
+// withCrypto11 runs f with the token's context of crypto11, and a second time with a new one if that was dead.
+func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*crypto11.Context) (T, error)) (value T, err error) {
+	t.mu.Lock()
+	if t.identity == nil {
+		t.identity = new(identity)
+	}
+	id := t.identity
+	t.mu.Unlock()
+	for range 2 {
+		var c *crypto11.Context
+		if c, err = await(ctx, func() (*crypto11.Context, error) { return id.get(t.device) }, nil); err != nil {
+			return value, err
+		}
+		// The session is not used: its ticket bounds the calls, and taking it makes sure of the login.
+		value, err = use(ctx, t.device, doing, func(pkcs11.SessionHandle) (T, error) {
+			value, err := f(c)
+			switch classify(err) {
+			case lostSession, lostLogin, lostObject, finalized, gone:
+				return value, dead{err}
+			}
+			if err != nil && !id.holds(c) {
+				return value, dead{err} // another call threw it away meanwhile
+			}
+			return value, err
+		}, nil)
+		var found dead
+		if !errors.As(err, &found) {
+			return value, err
+		}
+		id.detach(t.device.module, c)
+		t.device.suspect(false)
+		if err = explain(doing, found.cause); classify(found.cause) == gone {
+			break
+		}
+	}
+	return value, err
+}
+
+func (id *identity) get(d *device) (*crypto11.Context, error) {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if id.context != nil {
+		return id.context, nil
+	}
+	if d.module.anchor == nil {
+		return nil, &Error{Fault: "another part of this program initialized the module before, which crypto11 does not put up with", Remedy: "open the token before it, or let it use crypto11 too; decryption works in any case", is: hsm.ErrUnavailable}
+	}
+	slot := d.slot
+	config := selection{slot: &slot}.crypto11(d.module.given)
+	config.MaxSessions = cap(d.free) + 1
+	var c *crypto11.Context
+	err := d.module.changing(func() (err error) {
+		c, err = crypto11.Configure(config)
+		return err
+	})
+	if err != nil {
+		if code := (pkcs11.Error)(0); errors.As(err, &code) {
+			return nil, code
+		}
+		return nil, &Error{Fault: "crypto11 finds no token in the slot any more", Remedy: "the next call tries again", is: hsm.ErrUnavailable}
+	}
+	id.context = c
+	return c, nil
+}
+
+func (id *identity) holds(c *crypto11.Context) bool {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.context == c
+}
+
+// detach has the next call make a new context, and closes this one when its calls have ended.
+func (id *identity) detach(m *module, c *crypto11.Context) {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if id.context == c {
+		id.context = nil
+		id.closing.Go(func() { _ = m.changing(c.Close) })
+	}
+}
+
+// close ends the use of crypto11 by a token. A nil identity was never used. Calls that are running have five seconds to
+// end.
+func (id *identity) close(m *module) {
+	if id == nil {
+		return
+	}
+	id.mu.Lock()
+	c := id.context
+	id.mu.Unlock()
+	if c != nil {
+		id.detach(m, c)
+	}
+	done := make(chan struct{})
+	go func() {
+		id.closing.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+	}
+}

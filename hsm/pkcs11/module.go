@@ -36,6 +36,7 @@ type module struct {
 	// Below: guarded by modules.
 
 	tokens int               // that are open
+	given  string            // the path as the first of them gave it, by which crypto11 tells modules apart
 	mine   bool              // initialized by this package, or by crypto11 for it
 	anchor *crypto11.Context // nil if the library was initialized by others
 
@@ -104,7 +105,7 @@ func find(path string) (*module, error) {
 // initialize has crypto11 initialize the library, or does it itself where crypto11 cannot because the token is not found.
 // The caller holds modules.
 func (m *module) initialize(path string, which selection) error {
-	m.mine, m.anchor = false, nil
+	m.mine, m.anchor, m.given = false, nil, path
 	var err error
 	if m.anchor, err = crypto11.Configure(which.crypto11(path)); err == nil {
 		m.mine = true
