@@ -2,8 +2,10 @@ package dkg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/claystack/dvkeys/keyshare"
 )
@@ -69,6 +71,12 @@ type Result struct {
 // expire or the context ends. If that comes when the certificate is complete and only
 // acknowledgements are missing, Run returns the result with those who are missing.
 func Run(ctx context.Context, c Config, j Journal, keep Custodian, t Transport, o *RunOptions) (*Result, error) {
+	if c.Params == nil {
+		return nil, errors.New("dkg: params are missing")
+	}
+	if time.Now().After(c.Params.Expires) {
+		return nil, fmt.Errorf("dkg: the params expired at %s", c.Params.Expires.UTC().Format(time.RFC3339))
+	}
 	messages, err := j.Messages()
 	if err != nil {
 		return nil, fmt.Errorf("dkg: journal: %w", err)
