@@ -318,8 +318,7 @@ func adversaries(t testing.TB) []adversary {
 		{name: "deal: share above the order", deal: func(a *attack, d *deal) { sealFor(a, d, 1, 0, slices.Repeat([]byte{0xff}, 32)) }, want: CodeSealed},
 		{name: "deal: wrong share", deal: func(a *attack, d *deal) { sealFor(a, d, 1, 2, append(make([]byte, 31), 7)) }, want: CodeShare},
 		{name: "deal: a share of another receiver", deal: func(a *attack, d *deal) {
-			f, err := a.party().polynomial(0)
-			require.NoError(t, err)
+			f := polynomialOf(t, a.party())
 			share, err := f.Evaluate(33)
 			require.NoError(t, err)
 			sealFor(a, d, 0, 3, share.Bytes())

@@ -143,8 +143,7 @@ func TestTwins(t *testing.T) {
 		}
 		// 33 deals with the constant of 22, which 22 has told it, and announces so.
 		a, b := w.nodes[22].party, w.nodes[33].party
-		f, err := a.polynomial(0)
-		require.NoError(t, err)
+		f := polynomialOf(t, a)
 		var points []byte
 		for _, p := range f.Commit() {
 			k := p.Bytes()
@@ -213,4 +212,14 @@ func TestVerifyEvidenceRefusals(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, CodeComplaint, code)
 	require.Equal(t, []keyshare.Index{11}, faulty)
+}
+
+// polynomialOf is what a party deals for key 0.
+func polynomialOf(t testing.TB, p *Party) *bls.Polynomial {
+	h, err := newDeriver()
+	require.NoError(t, err)
+	defer h.destroy()
+	f, err := p.polynomial(h, 0)
+	require.NoError(t, err)
+	return f
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/claystack/dvkeys/internal/bls"
 	"github.com/claystack/dvkeys/internal/secret"
@@ -53,12 +54,16 @@ func newSeed(s *session, me Operator, key crypto.Signer) (*keyshare.SecretKey, e
 }
 
 // dealer makes what a party sends in the first two rounds. All of its secrets follow
-// from the seed and, in a reshare, the old shares. It is safe for concurrent use.
+// from the seed and, in a reshare, the old shares. Its methods that
+// make messages are not safe for concurrent use.
 type dealer struct {
 	*session
 	me   Operator
 	seed *keyshare.SecretKey
 	old  []keyshare.Secret // in a reshare, the old share of each key
+
+	announced []dealtKey // the commitments that the Hello announced, if this process made it
+	salt      [32]byte
 }
 
 // derive sets out to the scalar of a role. more hedges what must not repeat.
@@ -69,16 +74,21 @@ func (d *dealer) derive(h *deriver, out []byte, role byte, v, k int, more ...[]b
 
 // use lends the scalar of a role to f.
 func (d *dealer) use(role byte, v, k int, f func(b []byte) error, more ...[]byte) error {
-	buf, err := secret.New(scalarSize)
-	if err != nil {
-		return err
-	}
-	defer buf.Destroy()
 	h, err := newDeriver()
 	if err != nil {
 		return err
 	}
 	defer h.destroy()
+	return d.useWith(h, role, v, k, f, more...)
+}
+
+// useWith is use with a deriver at hand.
+func (d *dealer) useWith(h *deriver, role byte, v, k int, f func(b []byte) error, more ...[]byte) error {
+	buf, err := secret.New(scalarSize)
+	if err != nil {
+		return err
+	}
+	defer buf.Destroy()
 	if err := d.derive(h, buf.Bytes(), role, v, k, more...); err != nil {
 		return err
 	}
@@ -86,12 +96,7 @@ func (d *dealer) use(role byte, v, k int, f func(b []byte) error, more ...[]byte
 }
 
 // polynomial returns the polynomial of key v, which the caller destroys.
-func (d *dealer) polynomial(v int) (*bls.Polynomial, error) {
-	h, err := newDeriver()
-	if err != nil {
-		return nil, err
-	}
-	defer h.destroy()
+func (d *dealer) polynomial(h *deriver, v int) (*bls.Polynomial, error) {
 	return bls.DerivePolynomial(d.params.Threshold, func(k int, out []byte) error {
 		if k == 0 && d.old != nil {
 			return d.old[v].Use(func(b []byte) error { copy(out, b); return nil })
@@ -105,13 +110,22 @@ func (d *dealer) commitments() (keys []dealtKey, salt [32]byte, err error) {
 	if !d.deals(d.me.ID) {
 		return nil, salt, nil
 	}
+	if d.announced != nil {
+		return slices.Clone(d.announced), d.salt, nil
+	}
 	if err := d.use(roleSalt, 0, 0, func(b []byte) error { salt = tagHash(tagCommit, b); return nil }); err != nil {
 		return nil, salt, err
 	}
 	keys = make([]dealtKey, d.params.Keys)
 	errs := make([]error, len(keys))
 	parallel(len(keys), func(v int) {
-		f, err := d.polynomial(v)
+		h, err := newDeriver()
+		if err != nil {
+			errs[v] = err
+			return
+		}
+		defer h.destroy()
+		f, err := d.polynomial(h, v)
 		if err != nil {
 			errs[v] = err
 			return
@@ -122,7 +136,11 @@ func (d *dealer) commitments() (keys []dealtKey, salt [32]byte, err error) {
 			keys[v].points = append(keys[v].points, b[:]...)
 		}
 	})
-	return keys, salt, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, salt, err
+	}
+	d.announced, d.salt = slices.Clone(keys), salt
+	return keys, salt, nil
 }
 
 // hello makes the body of the Hello. With wrap, the seed goes with it, sealed to the
@@ -194,7 +212,12 @@ func (d *dealer) deal(ssid [32]byte, hellos []*checkedHello) (*deal, error) {
 
 // dealKey proves knowledge of key v's constant term and encrypts its shares.
 func (d *dealer) dealKey(out *dealtKey, v int, ssid [32]byte, points []*secret.Buffer, hellos []*checkedHello) error {
-	f, err := d.polynomial(v)
+	h, err := newDeriver()
+	if err != nil {
+		return err
+	}
+	defer h.destroy()
+	f, err := d.polynomial(h, v)
 	if err != nil {
 		return err
 	}
@@ -202,7 +225,7 @@ func (d *dealer) dealKey(out *dealtKey, v int, ssid [32]byte, points []*secret.B
 	var fresh [32]byte
 	_, _ = rand.Read(fresh[:])
 	err = f.UseConstant(func(constant []byte) error {
-		return d.use(roleNonce, v, 0, func(nonce []byte) error {
+		return d.useWith(h, roleNonce, v, 0, func(nonce []byte) error {
 			proof, err := bls.Prove(constant, nonce, d.knowledge(ssid, d.me.ID, v, out.points[:pointSize]))
 			b := proofBytes(proof)
 			out.proof = b[:]
@@ -217,11 +240,6 @@ func (d *dealer) dealKey(out *dealtKey, v int, ssid [32]byte, points []*secret.B
 		return err
 	}
 	defer key.Destroy()
-	h, err := newDeriver()
-	if err != nil {
-		return err
-	}
-	defer h.destroy()
 	from := d.helloOf(hellos, d.me.ID)
 	out.sealed = make([]byte, 0, len(d.params.Operators)*sealedSize)
 	for j, to := range d.params.Operators {

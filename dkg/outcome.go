@@ -76,15 +76,17 @@ func (s *session) newOutcome(w *view, confirms []*checkedConfirm) (*Outcome, err
 	return o, errors.Join(errs...)
 }
 
-// finishKey fills in what the outcome says of key v.
+// finishKey fills in what the outcome says of key v. The signatures of the confirmation
+// need not be combined: each was verified under a public share, and these lie on one
+// polynomial with the key, by construction.
 func (s *session) finishKey(o *Outcome, w *view, confirms []*checkedConfirm, v int) error {
 	g := w.groups[v]
 	o.Lineages[v] = s.next(v, g, w.result)
-	for i, root := range w.signed(v) {
+	for i, root := range w.roots[v] {
 		partials := map[keyshare.Index]keyshare.Signature{}
 		for _, c := range confirms {
 			if len(c.keys) > 0 {
-				partials[c.sender] = c.signatures[v][i]
+				partials[c.sender] = c.signatures[v][1+i] // after that of the confirmation
 			}
 		}
 		combined, err := g.Combine(root, partials)
@@ -94,9 +96,7 @@ func (s *session) finishKey(o *Outcome, w *view, confirms []*checkedConfirm, v i
 		if !g.PublicKey().VerifyIndependent(root, combined) {
 			return fmt.Errorf("dkg: key %d: the second BLS library refuses the combined signature", v)
 		}
-		if i > 0 { // the first is the confirmation itself
-			o.Signatures[v] = append(o.Signatures[v], combined)
-		}
+		o.Signatures[v] = append(o.Signatures[v], combined)
 	}
 	for _, c := range confirms {
 		if len(c.keys) == 0 {

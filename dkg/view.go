@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/claystack/dvkeys/keyshare"
@@ -175,15 +176,21 @@ func (w *view) claims(c *checkedConfirm, v int) []keyshare.Signed {
 // checkPartials verifies the partial signatures of Confirms together, and one by one
 // if that fails: it returns the position of the first with a wrong one, or -1.
 func (w *view) checkPartials(list []*checkedConfirm) int {
-	good := make([]bool, len(w.groups))
-	parallel(len(w.groups), func(v int) {
+	// A batch costs a pairing for each root, and one and the final exponentiation once:
+	// as few batches as there are cores.
+	keys := len(w.groups)
+	batches := min(runtime.GOMAXPROCS(0), keys)
+	good := make([]bool, batches)
+	parallel(batches, func(k int) {
 		var claims []keyshare.Signed
-		for _, c := range list {
-			if len(c.keys) > 0 {
-				claims = append(claims, w.claims(c, v)...)
+		for v := k * keys / batches; v < (k+1)*keys/batches; v++ {
+			for _, c := range list {
+				if len(c.keys) > 0 {
+					claims = append(claims, w.claims(c, v)...)
+				}
 			}
 		}
-		good[v] = len(claims) == 0 || keyshare.VerifyBatch(claims)
+		good[k] = len(claims) == 0 || keyshare.VerifyBatch(claims)
 	})
 	if !slices.Contains(good, false) {
 		return -1

@@ -63,15 +63,19 @@ func ReduceHash(out, in []byte) error {
 	if len(in) != 64 || len(out) != ScalarSize {
 		return errors.New("bls: reduction of a hash takes 64 bytes and gives 32")
 	}
-	buf, err := secret.New(len(in) + ScalarSize)
+	le, err := secret.New(len(in)) // two small buffers, which cost far less than one above 64 bytes
+	if err != nil {
+		return err
+	}
+	defer le.Destroy()
+	buf, err := secret.New(ScalarSize)
 	if err != nil {
 		return err
 	}
 	defer buf.Destroy()
-	le := buf.Bytes()[ScalarSize:]
-	reverse(le, in)
-	scalarAt(buf.Bytes()).FromLEndian(le) // nil for a zero result, which is written all the same
-	reverse(out, buf.Bytes()[:ScalarSize])
+	reverse(le.Bytes(), in)
+	scalarAt(buf.Bytes()).FromLEndian(le.Bytes()) // nil for a zero result, which is written all the same
+	reverse(out, buf.Bytes())
 	return nil
 }
 
