@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -39,7 +40,7 @@ const tokenLabel = "bench"
 // softHSM makes a token for this process.
 var softHSM = sync.OnceValues(func() (module string, err error) { return softhsmtest.Make(scratch, tokenLabel) })
 
-// openToken opens the SoftHSM token.
+// openToken opens the SoftHSM token, with a session for each caller.
 func openToken(dir string, cache bool) (hsm.Backend, error) {
 	module, err := softHSM()
 	if err != nil {
@@ -51,7 +52,7 @@ func openToken(dir string, cache bool) (hsm.Backend, error) {
 	}
 	return pkcs11.Open(context.Background(), pkcs11.Config{
 		Module: module, Token: tokenLabel, PIN: func() ([]byte, error) { return []byte(softhsmtest.UserPIN), nil },
-		KEK: "kek of " + filepath.Base(dir), CreateKEK: true, Store: records, Cache: cache,
+		KEK: "kek of " + filepath.Base(dir), CreateKEK: true, Store: records, Cache: cache, Sessions: runtime.NumCPU(),
 	})
 }
 

@@ -23,6 +23,7 @@ const (
 	RoundComplaint Round = 5
 )
 
+// String returns the name.
 func (r Round) String() string {
 	names := [...]string{RoundHello: "Hello", RoundDeal: "Deal", RoundConfirm: "Confirm", RoundAck: "Ack", RoundComplaint: "Complaint"}
 	if r < RoundHello || int(r) >= len(names) {

@@ -42,6 +42,7 @@ const (
 	Refresh  Kind = 3 // makes new shares for the same operators and threshold
 )
 
+// String returns the name.
 func (k Kind) String() string {
 	switch k {
 	case Generate:

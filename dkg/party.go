@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/claystack/dvkeys/internal/secret"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
 // Config says who takes part in what. Params, ID and Identity are required.
 type Config struct {
+	secret.Redacted // prints as [secret], since the keys in it may be in memory
+
 	Params *Params
 	ID     keyshare.Index
 
@@ -71,8 +74,9 @@ func (o *Output) merge(more Output) {
 
 // Party is one participant of a ceremony: a state machine without input, output or
 // clock. Feed it with Step; do what its Output says. It is not safe for concurrent
-// use.
+// use. It prints as [secret].
 type Party struct {
+	secret.Redacted
 	*dealer
 	config Config
 	slots  map[slot]*message // the first good message of each round and sender

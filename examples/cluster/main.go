@@ -1,5 +1,5 @@
-// Cluster runs a validator whose key nobody has: four processes hold one share each, any three of them sign together, and
-// one after another is killed while they go on.
+// Cluster runs a validator whose key nobody keeps: four processes hold one share each, any three of them sign together,
+// and they go on while one is killed, until only two are left.
 //
 //	go run ./examples/cluster
 //
@@ -104,8 +104,7 @@ func processes(members []*member) (ids []int) {
 	return ids
 }
 
-// deal makes the validator's key, gives each holder a share of it, sealed, and forgets the key. Package dkg makes the
-// shares without anybody who has the whole key.
+// deal makes the validator's key, gives each holder a share of it, sealed, and wipes the key.
 func deal(ctx context.Context, members []*member) (*keyshare.Group, error) {
 	operators := make([]keyshare.Operator, len(members))
 	for i, m := range members {

@@ -17,8 +17,7 @@ import (
 //	POST /join         an invitation: the holder keeps the share
 //	POST /sign         a list of attestations; a list of answers comes back
 //
-// It has no authentication but the socket's folder, and signs attestations only. Package signer/remote speaks the Remote
-// Signing API of Ethereum.
+// It has no authentication but the socket's folder, and signs attestations only.
 const (
 	operatorPath = "/operator"
 	joinPath     = "/join"

@@ -66,7 +66,7 @@ var standard = []struct {
 	path, why string
 	by        []string
 }{
-	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors", "internal/pgtest", "internal/killtest", "signer/slashing/internal/historytest"}},
+	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors", "internal/pgtest", "internal/softhsmtest", "internal/killtest", "signer/slashing/internal/historytest"}},
 	{"net/http", "only a client of a server speaks HTTP", []string{"hsm/vault", "signer/remote", "dkg/transport", "examples/..."}},
 	{"math/rand", "randomness is crypto/rand", nil},
 	{"math/rand/v2", "randomness is crypto/rand", nil},
