@@ -15,7 +15,7 @@ import (
 
 // FileJournal is a Journal in a file: for each message u32 length ‖ message ‖ the
 // first 8 bytes of its SHA-256. It holds nothing secret. It is safe for concurrent use
-// in one process; two processes must not use one file.
+// in one process. A second process that opens it is refused, where the system has locks.
 type FileJournal struct {
 	mu       sync.Mutex
 	file     *os.File
@@ -36,7 +36,10 @@ func OpenJournal(dir string, s Session) (*FileJournal, error) {
 		return nil, err
 	}
 	j := &FileJournal{file: f}
-	if err := errors.Join(j.load(), durable.SyncDir(dir)); err != nil {
+	if err = lock(f); err == nil {
+		err = errors.Join(j.load(), durable.SyncDir(dir))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("dkg: journal %s: %w", path, err), f.Close())
 	}
 	return j, nil

@@ -3,6 +3,8 @@ package dkg
 import (
 	"crypto/rsa"
 	"math/big"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -208,20 +210,27 @@ func TestFileJournal(t *testing.T) {
 	got, err := j.Messages()
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	info, err := j.file.Stat()
+	_, err = OpenJournal(dir, s)
+	require.ErrorContains(t, err, "another process has it open")
+	require.NoError(t, j.Close())
+
+	path := filepath.Join(dir, s.String()+".dkg")
+	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
-	whole := info.Size()
-	for cut := int64(1); cut < 4+5+sumSize; cut++ { // cut off in the last message
-		require.NoError(t, j.file.Truncate(whole-cut))
-		j2 := open()
-		got, err = j2.Messages()
+	for cut := 1; cut < 4+5+sumSize; cut++ { // cut off in the last message
+		require.NoError(t, os.WriteFile(path, whole[:len(whole)-cut], 0o600))
+		j := open()
+		got, err = j.Messages()
 		require.NoError(t, err)
 		require.Equal(t, want[:2], got)
-		require.NoError(t, j2.Append(want[2:]))
-		require.NoError(t, j2.Close())
+		require.NoError(t, j.Append(want[2:]))
+		require.NoError(t, j.Close())
+		again, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, whole, again)
 	}
-	_, err = j.file.WriteAt([]byte("X"), 5)
-	require.NoError(t, err)
+	whole[5] ^= 1
+	require.NoError(t, os.WriteFile(path, whole, 0o600))
 	_, err = OpenJournal(dir, s)
 	require.ErrorContains(t, err, "the message at byte 0 is damaged")
 }

@@ -59,7 +59,7 @@ type node struct {
 	party   *Party
 	journal [][]byte
 	custody map[keyshare.PublicKey]*keyshare.SecretKey
-	keys    []keyshare.Key
+	put     func(*keyshare.Share) (keyshare.Key, error) // custody, if not in memory
 	err     error
 	dead    bool // takes no part any more
 	sent    int  // bytes
@@ -104,11 +104,21 @@ func rootsFor(v int, k keyshare.PublicKey) ([]keyshare.Root, error) {
 
 // newNet sets up a network for a ceremony in which all participants are honest.
 func newNet(t testing.TB, p *Params, seed uint64) *net {
+	return newNetWith(t, p, seed, func(o Operator) rsaKey { return keyOf(t, o) })
+}
+
+// rsaKey is an operator's key, in memory or in a token.
+type rsaKey interface {
+	crypto.Signer
+	crypto.Decrypter
+}
+
+func newNetWith(t testing.TB, p *Params, seed uint64, keyOf func(o Operator) rsaKey) *net {
 	n := &net{t: t, rng: mrand.New(mrand.NewPCG(seed, 1)), nodes: map[keyshare.Index]*node{}, sent: map[keyshare.Index][]packet{}}
 	people, err := p.participants()
 	require.NoError(t, err)
 	for _, o := range people {
-		key := keyOf(t, o)
+		key := keyOf(o)
 		n.order = append(n.order, o.ID)
 		n.nodes[o.ID] = &node{
 			config:  Config{Params: p, ID: o.ID, Identity: key, Decrypter: key, Roots: rootsFor, AnyThreshold: true},
@@ -132,6 +142,9 @@ var errCrash = fmt.Errorf("crash")
 
 // keep is the node's custody.
 func (n *node) keep(s *keyshare.Share) (keyshare.Key, error) {
+	if n.put != nil {
+		return n.put(s)
+	}
 	if k := n.custody[s.PublicKey()]; k != nil {
 		return k, nil
 	}
@@ -201,7 +214,6 @@ func (w *net) step(id keyshare.Index, raw ...[]byte) bool {
 		if crash(afterKeep) {
 			return false
 		}
-		n.keys = keys
 		if out, err = n.party.Confirm(context.Background(), keys); err == nil && crash(afterConfirm) {
 			return false
 		}

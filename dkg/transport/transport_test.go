@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/claystack/dvkeys/dkg"
@@ -240,4 +241,60 @@ func TestLimits(t *testing.T) {
 	require.EqualError(t, err, "transport: no addresses")
 	_, err = transport.NewClient(p.Session(), nil, []string{"http://x"}, nil)
 	require.EqualError(t, err, `transport: address "http://x", expected https://host:port`)
+}
+
+// Run gives up when its context ends, and says whom it waits for.
+func TestRunTimesOut(t *testing.T) {
+	p := params(t)
+	network := transport.NewMemory(1)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	var all sync.WaitGroup
+	for i, k := range keys()[:3] {
+		j, err := dkg.OpenJournal(t.TempDir(), p.Session())
+		require.NoError(t, err)
+		end := network.Join()
+		all.Go(func() {
+			_, err := dkg.Run(ctx, dkg.Config{Params: p, ID: keyshare.Index(i + 1), Identity: k}, j, keep, end, nil)
+			var late *dkg.TimeoutError
+			if assert.ErrorAs(t, err, &late) {
+				assert.Equal(t, dkg.RoundHello, late.Round)
+				assert.Equal(t, []keyshare.Index{4}, late.Silent)
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Run returns what a fault is, and what proves it.
+func TestRunAborts(t *testing.T) {
+	p := params(t)
+	network := transport.NewMemory(1)
+	bad := func(_ int, k keyshare.PublicKey) ([]keyshare.Root, error) { return []keyshare.Root{{9}}, nil }
+	var all sync.WaitGroup
+	for i, k := range keys() {
+		j, err := dkg.OpenJournal(t.TempDir(), p.Session())
+		require.NoError(t, err)
+		end := network.Join()
+		c := dkg.Config{Params: p, ID: keyshare.Index(i + 1), Identity: k, Decrypter: k}
+		if i == 2 {
+			c.Roots = bad // another configuration than the others'
+		}
+		all.Go(func() {
+			_, err := dkg.Run(t.Context(), c, j, keep, end, nil)
+			var abort *dkg.AbortError
+			if assert.ErrorAs(t, err, &abort) {
+				assert.Equal(t, dkg.CodeRoots, abort.Code)
+				assert.True(t, abort.Confirmed)
+				assert.Nil(t, abort.Evidence)
+				if i != 2 {
+					assert.Equal(t, []keyshare.Index{3}, abort.Faulty)
+				}
+			}
+		})
+	}
+	all.Wait()
+	_, err := dkg.Run(t.Context(), dkg.Config{}, nil, nil, nil, nil)
+	require.EqualError(t, err, "dkg: params are missing")
 }
