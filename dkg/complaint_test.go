@@ -81,6 +81,25 @@ func TestFalseComplaints(t *testing.T) {
 	}
 }
 
+// A Complaint that can not be read blames who sent it, and is the proof.
+func TestMalformedComplaint(t *testing.T) {
+	good := (&complaint{accused: 33, code: CodeProof}).bytes()
+	for _, body := range [][]byte{nil, good[:len(good)-1], append(good, 0)} {
+		w := newNet(t, generateParams(t, 3, 3, 1), 1)
+		w.mutate = func(from, _ keyshare.Index, raw []byte) [][]byte {
+			if from != 22 {
+				return [][]byte{raw}
+			}
+			p := w.nodes[22].party
+			m, err := sign(RoundComplaint, p.id, p.me, p.config.Identity, body)
+			require.NoError(t, err)
+			return [][]byte{m.raw}
+		}
+		w.run()
+		require.Equal(t, map[Code]int{CodeEncoding: 2}, w.oracle(22))
+	}
+}
+
 // runKeepingSeed runs the network with a copy of an operator's seed, which it would
 // lose when it confirms.
 func (w *net) runKeepingSeed(id keyshare.Index) {
