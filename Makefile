@@ -4,10 +4,11 @@ GO          ?= go
 BENCH       ?= .
 BENCHTIME   ?= 2s
 FUZZTIME    ?= 10s
+SIM         ?= 20
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PASSPHRASE  := onboard-passphrase
 
-.PHONY: help demo test check fmt vet staticcheck vulncheck bench fuzz golden
+.PHONY: sim help demo test check fmt vet staticcheck vulncheck bench fuzz golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,6 +41,9 @@ staticcheck:
 
 vulncheck: ## look for known vulnerabilities, where the database can be reached
 	@.ci/vulncheck
+
+sim: ## simulate key generation at length: many seeds, up to 100 operators (SIM=20)
+	DKG_SIM=$(SIM) $(GO) test -run 'Simulation|Crash|Partition|Chained|Many|Disorder' -timeout 60m ./dkg
 
 bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=5s)
 	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out .,-bench '$(BENCH)')
