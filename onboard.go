@@ -161,11 +161,11 @@ func (w *worker) validator(ctx context.Context, i int) (Validator, error) {
 	}
 	w.report(StageDeposit)
 
-	sigs, err := key.SignRoots(ctx, ssv.OwnerNonceRoot(w.spec.Owner, v.Nonce))
+	nonce, err := signer.SignOwnerNonce(ctx, w.spec.Network, key, w.spec.Owner, v.Nonce)
 	if err != nil {
 		return v, err
 	}
-	if v.Item, err = ssv.NewItem(group, sealed, w.spec.Operators, w.spec.Owner, v.Nonce, sigs[0]); err != nil {
+	if v.Item, err = ssv.NewItem(group, sealed, w.spec.Operators, w.spec.Owner, v.Nonce, nonce); err != nil {
 		return v, err
 	}
 	w.report(StageDone)

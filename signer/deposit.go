@@ -47,7 +47,8 @@ func (e *DepositError) Error() string {
 }
 
 // SignDeposit signs a deposit for the validator whose key k is. Everything is
-// checked before the key is used, and the signature is verified by the BLS library
+// checked before the key is used, a [DutyKey] is handed the deposit rather than its
+// root, and the signature is verified by the BLS library
 // that did not make it before it is returned. A fault of the deposit is a
 // *[DepositError]. o may be nil.
 func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalCredentials, amount Gwei, o *DepositOptions) (*DepositData, error) {
@@ -61,22 +62,15 @@ func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalC
 	if err := join(d.faults(n, o)); err != nil {
 		return nil, err
 	}
-	root := d.root(n)
-	signatures, err := k.SignRoots(ctx, root)
+	signature, err := signIrrevocable(ctx, n, k, d, d.root(n))
 	if err != nil {
 		return nil, fmt.Errorf("signer: deposit: %w", err)
-	}
-	if len(signatures) != 1 {
-		return nil, fmt.Errorf("signer: deposit: the key returned %d signatures, 1 expected", len(signatures))
-	}
-	if !d.PublicKey.VerifyIndependent(root, signatures[0]) {
-		return nil, fmt.Errorf("signer: deposit: the key returned a signature that does not verify under its public key %v", d.PublicKey)
 	}
 	return &DepositData{
 		PublicKey:             d.PublicKey,
 		WithdrawalCredentials: d.WithdrawalCredentials,
 		Amount:                d.Amount,
-		Signature:             signatures[0],
+		Signature:             signature,
 		ForkVersion:           n.GenesisForkVersion(),
 		NetworkName:           n.Name(),
 	}, nil
