@@ -6,7 +6,7 @@ FUZZTIME    ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PASSPHRASE  := onboard-passphrase
 
-.PHONY: help demo test check fmt vet staticcheck vulncheck bench fuzz golden
+.PHONY: help demo test vault check fmt vet staticcheck vulncheck bench fuzz golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,8 +19,12 @@ $(PASSPHRASE):
 	@(umask 077; set -C; head -c 24 /dev/urandom | base64 > $@)
 	@echo "made a random passphrase for the key file: ./$@ (mode 0600)"
 
-test: ## run every test, with the race detector
+test: vault ## run every test, with the race detector
 	$(GO) test -race -timeout 25m ./...
+	cd hsm/vault/plugin && $(GO) test -race -timeout 25m ./...
+
+vault: ## build the Vault server that tests start; about 5 minutes, once
+	@.ci/vault
 
 check: fmt vet staticcheck test vulncheck ## all that must pass before a commit
 
