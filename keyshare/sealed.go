@@ -32,19 +32,36 @@ func (s *Share) Seal(to Operator) (Sealed, error) {
 	if to.ID != s.index {
 		return Sealed{}, fmt.Errorf("keyshare: share of operator %d sealed to operator %d", s.index, to.ID)
 	}
+	return SealSecret(s, to)
+}
+
+// SealSecret encrypts a secret, as it is, to one operator. It is for custody that
+// keeps an operator's share under the share's public key and knows nothing of its
+// group; whoever seals a whole key this way gives it away.
+func SealSecret(s Secret, to Operator) (Sealed, error) {
+	if err := to.Check(); err != nil {
+		return Sealed{}, err
+	}
 	message, err := secret.New(SealedSize)
 	if err != nil {
 		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
 	defer message.Destroy()
-	if err := s.Use(func(share []byte) error { pad(message.Bytes(), share); return nil }); err != nil {
+	err = s.Use(func(plain []byte) error {
+		if len(plain) != SecretKeySize {
+			return fmt.Errorf("secret has %d bytes, %d expected", len(plain), SecretKeySize)
+		}
+		pad(message.Bytes(), plain)
+		return nil
+	})
+	if err != nil {
 		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
 	ciphertext, err := rsaPower(to.PublicKey, message.Bytes())
 	if err != nil {
 		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
-	return Sealed{ID: s.index, PublicKey: s.public, Ciphertext: ciphertext}, nil
+	return Sealed{ID: to.ID, PublicKey: s.PublicKey(), Ciphertext: ciphertext}, nil
 }
 
 // pad writes EM = 0x00 ‖ 0x02 ‖ non-zero random bytes ‖ 0x00 ‖ text of RFC 8017,
