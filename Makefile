@@ -1,4 +1,4 @@
-# Everything here needs Go, gcc and make, and nothing else.
+# Everything here needs Go, gcc and make; the tests install what else they start.
 
 GO          ?= go
 BENCH       ?= .
@@ -20,6 +20,7 @@ $(PASSPHRASE):
 	@echo "made a random passphrase for the key file: ./$@ (mode 0600)"
 
 test: vault ## run every test, with the race detector
+	@.ci/tools
 	$(GO) test -race -timeout 25m ./...
 	cd hsm/vault/plugin && $(GO) test -race -timeout 25m ./...
 
@@ -47,7 +48,7 @@ fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
 	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
 	echo "$$list" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print t[i], $$2; n = 0 }' \
 	| while read -r target package; do \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package" </dev/null || exit 1; \
 	done
 
 golden: ## write testdata/api.txt and testdata/deps.txt anew

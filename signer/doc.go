@@ -15,6 +15,30 @@
 // network whose schedule is not complete, an aggregate under Gloas) the error
 // wraps [ErrFork], and nothing is guessed.
 //
+// # Guards
+//
+// A [Guard] holds one key, a validator's or a share of it, and signs duties with it;
+// nothing makes it sign a bare root. What a duty passes, in this order: the policy
+// ([GuardOptions]: without any, all that can not be taken back is denied), the checks
+// of [SigningRoot], and for an attestation or a block the [Protector], which has
+// recorded it durably before the key is used. A signature that can not be taken back
+// (deposit, exit, credential change, registration, owner nonce) is verified by a
+// second BLS library before it leaves. [SignAll] signs for many guards with one
+// commit of the history. A [Quorum] combines the partial signatures of several
+// guards.
+//
+// Packages signer/slashing and signer/slashing/postgres keep the history: in a file
+// of this process, or in a database that several signers share. A history protects
+// only against what is signed by way of it: the same key, or enough shares of it, in
+// two places with two histories can be slashed.
+//
+// # Exits
+//
+// [SignExit] signs a voluntary exit, [CombineExit] makes one of partial signatures
+// that were made apart, and [WriteExits] keeps them in files, encrypted or not, for
+// the day they are needed. A withdrawal address can have its validator exit without
+// any BLS key: [ExitRequest].
+//
 // # Networks
 //
 // [Mainnet], [Hoodi], [Sepolia], [Holesky], [Gnosis] and [Chiado] are known by

@@ -21,6 +21,10 @@ type Signer interface {
 
 // Result is what became of one duty: a signature, or the reason why there is none.
 type Result struct {
-	Signature keyshare.Signature
-	Err       error
+	Signature keyshare.Signature // the zero value if Err is not nil
+
+	// Err wraps ErrDenied if the policy, and ErrSlashable if the history, refused
+	// the duty. Any other error says that it failed: it could not be recorded or
+	// signed.
+	Err error
 }

@@ -24,16 +24,15 @@ const (
 
 // config is what the flags say.
 type config struct {
-	spec       dvkeys.Spec
-	out        string
-	keys       string
-	passphrase software.Passphrase
-	mnemonic   string // file
-	first      uint32 // index of the first key of the mnemonic
-	format     string
-	verify     bool
-	example    bool            // an example address is in use
-	given      map[string]bool // flags on the command line
+	spec     dvkeys.Spec
+	custody  custody
+	out      string
+	mnemonic string // file
+	first    uint32 // index of the first key of the mnemonic
+	format   string
+	verify   bool
+	example  bool            // an example address is in use
+	given    map[string]bool // flags on the command line
 }
 
 // parseFlags reads and checks the command line. Nothing is written.
@@ -55,7 +54,7 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		passphrase  = fs.String("passphrase-file", "", "`file` with the passphrase of the key file; asked for on the terminal if not given")
 	)
 	fs.StringVar(&c.out, "out", "onboard-out", "`folder` for what is made")
-	fs.StringVar(&c.keys, "keys", "", "encrypted key `file` (default keys.db in the folder of -out)")
+	c.custody.flags(fs)
 	fs.StringVar(&c.mnemonic, "mnemonic-file", "", "`file` with a BIP-39 mnemonic to derive the keys from, instead of random ones")
 	first := fs.Uint("mnemonic-index", 0, "index i of the first key m/12381/3600/i/0/0 of the mnemonic")
 	fs.BoolVar(&c.verify, "verify", false, "verify the folder of -out offline instead of making anything")
@@ -97,12 +96,15 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 	c.spec.Nonce, c.spec.Count, c.format, c.first = *nonce, *validators, *format, uint32(*first)
 	c.spec.EigenPod = *eigenpod || !c.given["withdrawal"] && !c.given["eigenpod"] && !c.spec.Compounding
 	c.example = !c.given["owner"] || !c.given["withdrawal"]
-	if c.keys == "" {
-		c.keys = filepath.Join(c.out, "keys.db")
+	if c.custody.keys == "" {
+		c.custody.keys = filepath.Join(c.out, "keys.db")
 	}
-	c.passphrase = prompt(c.keys, diag)
+	c.custody.passphrase = prompt(c.custody.keys, diag)
 	if *passphrase != "" {
-		c.passphrase = software.PassphraseFile(*passphrase)
+		c.custody.passphrase = software.PassphraseFile(*passphrase)
+	}
+	if err := c.custody.check(); err != nil {
+		return nil, err
 	}
 	if c.verify && !c.given["operators"] {
 		return c, nil

@@ -26,7 +26,6 @@ import (
 
 	"github.com/claystack/dvkeys"
 	"github.com/claystack/dvkeys/hsm"
-	"github.com/claystack/dvkeys/hsm/software"
 )
 
 func main() {
@@ -68,7 +67,7 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	if err := os.MkdirAll(c.out, 0o700); err != nil {
 		return err
 	}
-	keys, err := software.Open(c.keys, c.passphrase, nil)
+	keys, err := c.custody.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func summarize(out io.Writer, c *config, b *dvkeys.Batch, paths []string) {
 	for i, path := range paths {
 		fmt.Fprintf(t, "%s\t%s\n", path, what[i])
 	}
-	fmt.Fprintf(t, "%s\tthe keys, encrypted: keep it and its passphrase\n", c.keys)
+	fmt.Fprintf(t, "%s\t%s\n", c.custody.keys, c.custody.holds())
 	t.Flush()
 	fmt.Fprintln(out, "\nAll of it was read back and verified.")
 	if c.example {

@@ -40,6 +40,10 @@ type Options struct {
 
 	// Keys is how many keys the test of List makes; 0 means 1000, or 100 with -short.
 	Keys int
+
+	// NoSplit is for a backend whose keys cannot be split, such as a token that signs by itself: Split refuses bad
+	// arguments, keys that are gone and a closed backend as in any other, and all else with hsm.ErrDenied.
+	NoSplit bool
 }
 
 // suite is one run.

@@ -257,7 +257,7 @@ func testConcurrent(t *testing.T, s *suite) {
 				if err == nil {
 					err = hsm.TestSign(t.Context(), shared)
 				}
-				if err == nil {
+				if err == nil && !s.options.NoSplit {
 					_, _, err = opened.Split(t.Context(), 3, to)
 				}
 				for _, listErr := range b.List(t.Context()) {

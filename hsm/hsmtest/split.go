@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -15,6 +16,13 @@ func testSplit(t *testing.T, s *suite) {
 	k := generate(t, s.backend(t), "")
 	to, private := operators(t)
 	group, sealed, err := k.Split(t.Context(), 3, to)
+	if s.options.NoSplit {
+		require.ErrorIs(t, err, hsm.ErrDenied)
+		require.Nil(t, group)
+		require.Nil(t, sealed)
+		requireSigns(t, k)
+		return
+	}
 	require.NoError(t, err)
 	require.Equal(t, k.PublicKey(), group.PublicKey())
 	require.Equal(t, 3, group.Threshold())

@@ -268,10 +268,11 @@ func (d *device) close() bool {
 	if closed {
 		return false
 	}
-	patience := time.After(5 * time.Second)
+	patience, idle := time.After(5*time.Second), 0
 	for range cap(d.free) {
 		select {
 		case <-d.free:
+			idle++
 		case <-patience:
 			patience = expired // those that are free are still taken
 		}
@@ -293,5 +294,8 @@ func (d *device) close() bool {
 		}
 		return nil
 	})
+	for range idle { // who waits for one learns that the device is closed
+		d.free <- struct{}{}
+	}
 	return true
 }

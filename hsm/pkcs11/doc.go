@@ -34,6 +34,13 @@
 // process, has the token's keys and the PIN in its memory for as long as the login lasts. SoftHSM 2.6.1 wipes its buffers:
 // after a signature the tests find no copy of the BLS key in the process.
 //
+// # Tokens that sign BLS12-381 themselves
+//
+// Some tokens do, each by a mechanism of its vendor. A [Profile] describes how; [IBMEP11] is the one of IBM's Crypto
+// Express cards. [OpenNative] has such a token sign, refuses it unless the signature is Ethereum's, and returns a backend
+// whose keys are generated and used in the token and never leave it: hsm.Native. The price is that a key cannot be split
+// there; shares are imported. Package testtoken is a token to try this without a card.
+//
 // # Staying up
 //
 // One session is parked to keep the login, a few others are opened when needed and kept. A lost session or login is set

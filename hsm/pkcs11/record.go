@@ -10,7 +10,6 @@ import (
 
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/store"
-	"github.com/claystack/dvkeys/internal/secret"
 )
 
 // The sealed bytes of a record are
@@ -65,14 +64,14 @@ func (t *Token) seal(session pkcs11.SessionHandle, r store.Record, kek string, p
 }
 
 // unseal decrypts a record into guarded memory.
-func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (*secret.Buffer, error) {
+func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (plaintext, error) {
 	label, sealed, err := cutRecord(r)
 	if err != nil {
-		return nil, err
+		return plaintext{}, err
 	}
 	k, err := t.kek(session, label)
 	if err != nil {
-		return nil, err
+		return plaintext{}, err
 	}
 	plain, err := t.decrypt(session, k.handle, recordContext(r, label), sealed)
 	if err == nil {
@@ -82,7 +81,7 @@ func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (*secret.Bu
 	case other:
 		// How a token says that a tag is wrong is not standardized well, so codes that mean nothing else are taken for it.
 		if code := (pkcs11.Error)(0); !errors.As(err, &code) {
-			return nil, err
+			return plaintext{}, err
 		}
 		fallthrough
 	case vague:
@@ -90,12 +89,12 @@ func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (*secret.Bu
 		// probe is not at fault.
 		probe, perr := t.decrypt(session, k.handle, probeContext, k.probe)
 		if perr != nil {
-			return nil, perr
+			return plaintext{}, perr
 		}
-		probe.Destroy()
+		probe.destroy()
 	case badData:
 	default:
-		return nil, err
+		return plaintext{}, err
 	}
-	return nil, corrupt(r, fmt.Errorf("does not open with key-encryption key %q: it was altered, or belongs to another public key, label or token", label))
+	return plaintext{}, corrupt(r, fmt.Errorf("does not open with key-encryption key %q: it was altered, or belongs to another public key, label or token", label))
 }

@@ -101,16 +101,16 @@ func (t *Token) reseal(session pkcs11.SessionHandle, r store.Record, kek string)
 	if err != nil {
 		return nil, err
 	}
-	defer plain.Destroy()
-	if r.Sealed, err = t.seal(session, r, kek, plain.Bytes()); err != nil {
+	defer plain.destroy()
+	if r.Sealed, err = t.seal(session, r, kek, plain.bytes()); err != nil {
 		return nil, err
 	}
 	again, err := t.unseal(session, r)
 	if err != nil {
 		return nil, err
 	}
-	defer again.Destroy()
-	if subtle.ConstantTimeCompare(plain.Bytes(), again.Bytes()) != 1 {
+	defer again.destroy()
+	if subtle.ConstantTimeCompare(plain.bytes(), again.bytes()) != 1 {
 		return nil, &Error{Fault: fmt.Sprintf("the token sealed key %#x wrongly", r.PublicKey), Remedy: "the token or its module is faulty: do not use it; the record is as it was", is: hsm.ErrDenied}
 	}
 	return r.Sealed, nil

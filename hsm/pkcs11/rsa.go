@@ -169,7 +169,10 @@ func (k *RSAKey) Decrypt(_ io.Reader, ciphertext []byte, options crypto.Decrypte
 		}
 		defer room.Destroy()
 		n, err := k.token.device.module.cryptoki.decrypt(session, key, pkcs11.CKM_RSA_PKCS, ciphertext, room.Bytes())
-		plain := bytes.Clone(room.Bytes())
+		plain := make([]byte, room.Len())
+		for i, b := range room.Bytes() { // all of it, whatever came; see plaintext for why not at once
+			plain[i] = b
+		}
 		if err != nil {
 			switch classify(err) {
 			case badData, vague, other:

@@ -15,7 +15,9 @@ import (
 	"github.com/miekg/pkcs11"
 	"github.com/stretchr/testify/require"
 
+	"github.com/claystack/dvkeys/hsm/pkcs11/testtoken"
 	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/internal/pgtest"
 )
 
 const (
@@ -38,6 +40,9 @@ var softhsm struct {
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if testtoken.Served() {
+			return 0
+		}
 		dir, err := os.MkdirTemp("", "softhsm")
 		if err != nil {
 			panic(err)
@@ -47,7 +52,7 @@ func TestMain(m *testing.M) {
 		if task := os.Getenv(taskVariable); task != "" {
 			return child(task)
 		}
-		return m.Run()
+		return pgtest.Run(m)
 	}())
 }
 

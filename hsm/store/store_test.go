@@ -18,7 +18,7 @@ import (
 	"github.com/claystack/dvkeys/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 // stores opens a new, empty store of each kind; again opens the same once more after it was closed.
 var stores = map[string]func(t *testing.T) (s store.Store, again func() store.Store){

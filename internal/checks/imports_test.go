@@ -50,7 +50,7 @@ var outside = []foreign{
 	{"github.com/hashicorp/vault/api", []string{"hsm/vault"}},
 	{"github.com/awnumar/memcall", []string{"internal/secret"}},
 	{"go.etcd.io/bbolt", []string{"internal/boltfile", "internal/keyfile", "signer/slashing"}},
-	{"github.com/jackc/pgx/v5", []string{"signer/slashing/postgres", "internal/pgtest"}},
+	{"github.com/jackc/pgx/v5", []string{"hsm/store/postgres", "signer/slashing/postgres", "internal/pgtest"}},
 	{"go.opentelemetry.io/otel", []string{"signer"}},
 	{"golang.org/x/crypto", []string{"..."}},
 	{"golang.org/x/text", []string{"keystore", "internal/..."}},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,7 @@ import (
 // server is the one of this test program.
 var server struct {
 	once sync.Once
+	sync bool // commits reach the disk
 	dir  string
 	stop func()
 	err  error
@@ -34,14 +36,29 @@ var databases atomic.Int64
 // errAbsent is why a test is skipped.
 var errAbsent = errors.New("no PostgreSQL: install postgresql, or put initdb and postgres into PATH")
 
-// Main runs the tests of a package and stops the server, if one was started. Call it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
+// Run runs the tests of a package, stops the server, if one was started, also when it is interrupted, and returns
+// what TestMain exits with.
+func Run(m *testing.M) (code int) {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		server.once.Do(func() {}) // after a start that is under way
+		if server.stop != nil {
+			server.stop()
+		}
+		os.Exit(1)
+	}()
+	code = m.Run()
 	if server.stop != nil {
 		server.stop()
 	}
-	os.Exit(code)
+	return code
 }
+
+// Durable has the server sync what it commits to the disk, as one in production does, if it is called before the first
+// Database. Tests need not wait for that; measurements must.
+func Durable() { server.sync = true }
 
 // Database makes an empty database and returns how to connect to it. Without PostgreSQL on the machine the test is
 // skipped; in continuous integration (CI=true) it fails.
@@ -104,7 +121,7 @@ func start() error {
 	if err := run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	options := fmt.Sprintf("-c listen_addresses= -c unix_socket_directories=%s -c fsync=off -c max_connections=100", dir)
+	options := fmt.Sprintf("-c listen_addresses= -c unix_socket_directories=%s -c fsync=%t -c max_connections=100", dir, server.sync)
 	if err := run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", filepath.Join(dir, "log"), "-o", options, "start"); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return errors.Join(err, errors.New(string(log)), os.RemoveAll(dir))

@@ -42,7 +42,7 @@ type validator struct {
 	stopped bool
 }
 
-type key = [keyshare.PublicKeySize]byte
+type key = history.Key
 
 // Bits of a validator's flags.
 const (

@@ -8,7 +8,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/signer"
 	"github.com/claystack/dvkeys/signer/slashing/internal/history"
 )
@@ -80,24 +79,20 @@ func (t *transaction) end() error {
 }
 
 func (t *transaction) protect(c signer.Claim) error {
-	if c.Validator.IsZero() {
-		return errors.New("the claim names no validator")
-	}
-	k := c.Validator.Bytes()
-	v, err := t.validator(k)
+	claim, err := history.ParseClaim(c)
 	if err != nil {
 		return err
 	}
-	if v.stopped || t.header.stopped {
+	v, err := t.validator(claim.Key)
+	switch {
+	case err != nil:
+		return err
+	case v.stopped || t.header.stopped:
 		return ErrStopped
+	case claim.Block:
+		return t.protectBlock(claim, v)
 	}
-	switch d := c.Duty.(type) {
-	case signer.Block:
-		return t.protectBlock(k, v, d.Slot, c.Root)
-	case signer.Attestation:
-		return t.protectVote(k, v, d.Source.Epoch, d.Target.Epoch, c.Root)
-	}
-	return fmt.Errorf("a claim of %T, an attestation or a block expected", c.Duty)
+	return t.protectVote(claim, v)
 }
 
 func (t *transaction) validator(k key) (validator, error) {
@@ -112,48 +107,42 @@ func (t *transaction) validator(k key) (validator, error) {
 	return v, nil
 }
 
-func (t *transaction) protectBlock(k key, v validator, slot uint64, root keyshare.Root) error {
-	if slot > history.Limit {
-		return fmt.Errorf("slot %d, less than 2^63 expected", slot)
-	}
-	near, err := around(t.blocks, k, slot, decodeBlock)
+func (t *transaction) protectBlock(c history.Claim, v validator) error {
+	near, err := around(t.blocks, c.Key, c.At, decodeBlock)
 	if err != nil {
 		return err
 	}
-	repeated, err := history.CheckBlock(v.marks, near.first, near.same, slot, root)
+	repeated, err := history.CheckBlock(v.marks, near.first, near.same, c.At, c.Root)
 	if err != nil || repeated {
 		return err
 	}
 	if t.header.strategy == Minimal {
-		v.marks.FoldBlock(slot)
-		return t.putValidator(k, v)
+		v.marks.FoldBlock(c.At)
+		return t.putValidator(c.Key, v)
 	}
-	if err := t.putBlock(k, history.Block{Slot: slot, Rooted: true, Root: root}); err != nil {
+	if err := t.putBlock(c.Key, history.Block{Slot: c.At, Rooted: true, Root: c.Root}); err != nil {
 		return err
 	}
-	return t.foldBlocks(k, v, slot)
+	return t.foldBlocks(c.Key, v, c.At)
 }
 
-func (t *transaction) protectVote(k key, v validator, source, target uint64, root keyshare.Root) error {
-	if source > history.Limit || target > history.Limit {
-		return fmt.Errorf("epochs %d and %d, less than 2^63 expected", source, target)
-	}
-	near, err := around(t.votes, k, target, decodeVote)
+func (t *transaction) protectVote(c history.Claim, v validator) error {
+	near, err := around(t.votes, c.Key, c.At, decodeVote)
 	if err != nil {
 		return err
 	}
-	entry, repeated, err := history.CheckVote(v.marks, near.first, near.before, near.same, near.after, source, target, root)
+	entry, repeated, err := history.CheckVote(v.marks, near.first, near.before, near.same, near.after, c.Source, c.At, c.Root)
 	if err != nil || repeated {
 		return err
 	}
 	if t.header.strategy == Minimal {
-		v.marks.FoldVote(source, target)
-		return t.putValidator(k, v)
+		v.marks.FoldVote(c.Source, c.At)
+		return t.putValidator(c.Key, v)
 	}
-	if err := t.putVote(k, entry); err != nil {
+	if err := t.putVote(c.Key, entry); err != nil {
 		return err
 	}
-	return t.foldVotes(k, v, target)
+	return t.foldVotes(c.Key, v, c.At)
 }
 
 // near are a validator's entries about one slot or target: the lowest of all, the

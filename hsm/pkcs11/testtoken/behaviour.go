@@ -29,7 +29,7 @@ type Behaviour struct {
 // Refusal has the next calls of a function fail.
 type Refusal struct {
 	Function string // its name in PKCS#11, "C_Sign"
-	Code     uint64 // the CK_RV that it returns
+	Code     uint64 // the CK_RV that it returns; 0 lets the call through, to be followed by an entry for later ones
 	Times    int    // for how many calls; below 0, for all
 }
 
@@ -45,6 +45,8 @@ const (
 	ShortSignature  Fault = "short signature"      // signatures end after 191 bytes
 	OtherKey        Fault = "other key"            // signatures are another key's
 	InfinitePoint   Fault = "infinite signature"   // signatures are the point at infinity
+	PartsSwapped    Fault = "parts swapped"        // signatures have the real part of each coordinate before the imaginary one
+	KeysExtractable Fault = "extractable keys"     // new private keys can be extracted, whatever their template says
 	CompressedForms Fault = "compressed signature" // signatures are compressed, in 96 bytes
 )
 

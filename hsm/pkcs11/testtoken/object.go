@@ -94,6 +94,9 @@ func (c *call) generateKeyPair() uint64 {
 	public[ckaKeyType], private[ckaKeyType] = word(ckkEC), word(ckkEC)
 	public[ckaLocal], private[ckaLocal] = []byte{1}, []byte{1}
 	public[ckaECPoint], private[ckaECParams] = c.point(key), []byte(curve)
+	if c.behaviour.Fault == KeysExtractable {
+		private[ckaExtractable] = []byte{1}
+	}
 	history(private, true)
 	c.out.number(c.add(s, &object{attributes: public}))
 	c.out.number(c.add(s, &object{attributes: private, key: key}))

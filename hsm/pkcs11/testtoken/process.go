@@ -12,12 +12,16 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/claystack/dvkeys/internal/secret"
 )
 
 // childVariable, in a process's environment, makes it a token's.
 const childVariable = "DVKEYS_TESTTOKEN"
+
+// patience is how long an order may take, the first one with the start of the process.
+const patience = 30 * time.Second
 
 // childSocket is the token's listening socket in its process: the first file after the standard ones.
 const childSocket = 3
@@ -98,6 +102,10 @@ func Start() (*Token, error) {
 	t.stop = sync.OnceValue(func() error {
 		return errors.Join(t.stdin.Close(), t.process.Wait(), os.RemoveAll(dir))
 	})
+	if _, err := t.Counts(); err != nil {
+		_ = t.process.Process.Kill()
+		return nil, errors.Join(fmt.Errorf("testtoken: the token's process does not answer, does TestMain call Served? %w", err), t.Close())
+	}
 	return t, nil
 }
 
@@ -158,7 +166,7 @@ func (t *Token) run() error {
 	}
 	defer file.Close()
 	t.process = exec.Command(program)
-	t.process.Env = append(os.Environ(), childVariable+"=1")
+	t.process.Env = append(os.Environ(), childVariable+"=1", "GORACE=atexit_sleep_ms=0")
 	t.process.Stderr = os.Stderr
 	t.process.ExtraFiles = []*os.File{file}
 	if t.stdin, err = t.process.StdinPipe(); err == nil {
@@ -211,6 +219,7 @@ func (t *Token) order(name string, argument []byte) (*request, error) {
 		return nil, fmt.Errorf("testtoken: %w", err)
 	}
 	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	var w reply
 	w.bytes([]byte(name))
 	w.number(0)

@@ -95,6 +95,10 @@ func signature(k *keyshare.SecretKey, root [32]byte, f Fault) []byte {
 	switch f {
 	case LittleEndian:
 		backwards(wide[:])
+	case PartsSwapped:
+		for c := range slices.Chunk(wide[:], 96) {
+			copy(c, slices.Concat(c[48:], c[:48]))
+		}
 	case SwappedGroups:
 		compressed := k.PublicKey().Bytes()
 		pk, _ := bls.ParsePublicKey(compressed[:])

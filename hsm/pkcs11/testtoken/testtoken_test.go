@@ -353,6 +353,7 @@ func TestFaults(t *testing.T) {
 	for fault, length := range map[testtoken.Fault]int{
 		testtoken.NoFault: 192, testtoken.BasicSuite: 192, testtoken.LittleEndian: 192, testtoken.SwappedGroups: 96,
 		testtoken.ShortSignature: 191, testtoken.OtherKey: 192, testtoken.InfinitePoint: 192, testtoken.CompressedForms: 96,
+		testtoken.PartsSwapped: 192,
 	} {
 		require.NoError(t, c.token.Set(testtoken.Behaviour{Fault: fault}))
 		b, err := c.sign(c.session, private, keyshare.Root{5})

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"os"
 	"sync"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/claystack/dvkeys/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 // TestOpenAtOnce has several signers open the same new set of an empty database.
 func TestOpenAtOnce(t *testing.T) {

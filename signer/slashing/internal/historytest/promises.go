@@ -102,11 +102,11 @@ func (s suite) refused(t *testing.T) {
 	store := s.open(t, keyshare.Root{}, s.complete)
 	a := Key(t, 1)
 	for want, c := range map[string]signer.Claim{
-		"names no validator":    {Duty: signer.Block{}},
-		"block expected":        {Validator: a, Duty: signer.Randao{}},
-		"a claim of <nil>":      {Validator: a},
-		"less than 2^63":        Block(a, 1<<63, Root(1)),
-		"epochs 1 and 92233720": Attestation(a, 1, 1<<63, Root(1)),
+		"names no validator": {Duty: signer.Block{}},
+		"block expected":     {Validator: a, Duty: signer.Randao{}},
+		"a claim of <nil>":   {Validator: a},
+		"the slot or epoch 9223372036854775808, less than 2^63": Block(a, 1<<63, Root(1)),
+		"the slot or epoch 9223372036854775809, less than 2^63": Attestation(a, 1, 1<<63+1, Root(1)),
 	} {
 		err := protect(store, c)
 		require.ErrorContains(t, err, want)

@@ -1,0 +1,114 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/pkcs11"
+	"github.com/claystack/dvkeys/hsm/software"
+	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// backend is a custody backend that is measured. A new one adds a line to backends.
+type backend struct {
+	name string
+	open func(dir string) (hsm.Backend, error) // with a new, empty store in the folder
+}
+
+var backends = []backend{
+	{"software", openSoftware},
+	{"pkcs11-cached", func(dir string) (hsm.Backend, error) { return openToken(dir, true) }},
+	{"pkcs11-jit", func(dir string) (hsm.Backend, error) { return openToken(dir, false) }},
+}
+
+// errAbsent says why a row is skipped.
+type errAbsent struct{ error }
+
+func openSoftware(dir string) (hsm.Backend, error) {
+	return software.Open(filepath.Join(dir, "keys.db"), passphrase, nil)
+}
+
+func passphrase() ([]byte, error) { return []byte("correct horse battery staple"), nil }
+
+// openToken opens a SoftHSM token, as one calling process with as many sessions as callers.
+func openToken(dir string, cache bool) (hsm.Backend, error) {
+	module, err := softHSM()
+	if err != nil {
+		return nil, err
+	}
+	records, err := store.OpenFile(filepath.Join(dir, "keys.db"), nil)
+	if err != nil {
+		return nil, err
+	}
+	return pkcs11.Open(context.Background(), pkcs11.Config{
+		Module: module, Token: tokenLabel, PIN: func() ([]byte, error) { return []byte(tokenPIN), nil },
+		KEK: "kek of " + filepath.Base(dir), CreateKEK: true, Store: records, Cache: cache,
+	})
+}
+
+// opened are the backends in use, with the shared keys in them.
+var opened struct {
+	sync.Mutex
+	keys map[string][]keyshare.Key
+}
+
+// keysIn returns the shared keys as a backend has them, each opened and used once. It skips the row where the machine has
+// no such backend.
+func keysIn(b *testing.B, where backend) []keyshare.Key {
+	b.Helper()
+	opened.Lock()
+	defer opened.Unlock()
+	if list := opened.keys[where.name]; list != nil {
+		return list
+	}
+	custody, err := where.open(folder(b, where.name))
+	if absent := (errAbsent{}); errors.As(err, &absent) {
+		must(b, os.Remove(filepath.Join(scratch, where.name)))
+		b.Skip(absent)
+	}
+	must(b, err)
+	secrets := sharedKeys(b).guarded
+	list := make([]keyshare.Key, len(secrets))
+	var wg sync.WaitGroup
+	next := make(chan int, len(secrets))
+	for i := range secrets {
+		next <- i
+	}
+	close(next)
+	failed := make(chan error, 1)
+	for range 16 { // which share commits
+		wg.Go(func() {
+			for i := range next {
+				k, err := custody.Import(b.Context(), "", secrets[i])
+				if err == nil {
+					_, err = k.SignRoots(b.Context(), keyshare.Root{})
+				}
+				if err != nil {
+					select {
+					case failed <- err:
+					default:
+					}
+					return
+				}
+				list[i] = k
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case err := <-failed:
+		b.Fatal(err)
+	default:
+	}
+	if opened.keys == nil {
+		opened.keys = map[string][]keyshare.Key{}
+	}
+	opened.keys[where.name] = list
+	return list
+}

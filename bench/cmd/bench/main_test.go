@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func program(args ...string) (out, diag string, err error) {
+	var o, d bytes.Buffer
+	err = run(context.Background(), args, &o, &d)
+	return o.String(), d.String(), err
+}
+
+// TestTrial runs a few rows, and then makes the same files from what was printed.
+func TestTrial(t *testing.T) {
+	dir, again := t.TempDir(), t.TempDir()
+	out, diag, err := program("-short", "-bench", "Combine/members=3-of-4", "-benchtime", "1x", "-out", dir)
+	require.NoError(t, err, diag)
+	require.Regexp(t, `(?m)^machine: .*\n`, out)
+	require.Regexp(t, `(?m)^Unit combines/s better=higher\n`, out)
+	require.Regexp(t, `(?m)^BenchmarkCombine/members=3-of-4/ids=ssv\S* .* combines/s`, out)
+	require.Equal(t, 2, strings.Count(out, "\nBenchmark"), "one line a row")
+
+	names := []string{"RESULTS.md", "results.svg", "results.txt"}
+	for _, name := range names {
+		require.Contains(t, diag, "wrote "+filepath.Join(dir, name))
+	}
+	_, _, err = program("-from", filepath.Join(dir, "results.txt"), "-out", again)
+	require.NoError(t, err)
+	for _, name := range names {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(again, name))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got), name)
+	}
+	table, err := os.ReadFile(filepath.Join(dir, "RESULTS.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(table), "| 3-of-4 | consecutive |")
+}
+
+func TestRefuses(t *testing.T) {
+	dir := t.TempDir()
+	_, _, err := program("-bench", "Nothing", "-out", dir)
+	require.ErrorContains(t, err, `no benchmark matches "Nothing"`)
+	_, _, err = program("-from", filepath.Join(dir, "absent"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, _, err = program("extra")
+	require.ErrorContains(t, err, `unexpected argument "extra"`)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestProgress(t *testing.T) {
+	p := &progress{total: 8, done: 2, columns: 60}
+	require.Equal(t, "[#####...............] 2/8, about 30s left  Sign/by=blst/ro", p.line("Sign/by=blst/roots=one", 10*time.Second))
+	p.done, p.columns = 8, 200
+	require.Equal(t, "[####################] 8/8  x", p.line("x", time.Second))
+	require.Equal(t, "[....................] 0/0  x", (&progress{columns: 80, total: 0}).line("x", 0))
+
+	var b bytes.Buffer
+	p = newProgress(&b, 3)
+	p.show("x")
+	p.clear()
+	require.Zero(t, b.Len(), "nothing where there is no terminal")
+}

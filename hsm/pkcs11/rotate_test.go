@@ -1,0 +1,183 @@
+//go:build cgo && unix
+
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// sealers counts the records of a store by the key-encryption key that opens them.
+func sealers(t *testing.T, s store.Store) map[string]int {
+	t.Helper()
+	count := map[string]int{}
+	for pk, err := range s.List(t.Context()) {
+		require.NoError(t, err)
+		r, err := s.Get(t.Context(), pk)
+		require.NoError(t, err)
+		kek, _, err := cutRecord(r)
+		require.NoError(t, err)
+		count[kek]++
+	}
+	return count
+}
+
+func TestRotate(t *testing.T) {
+	ctx := t.Context()
+	c := config(t)
+	token := openToken(t, c)
+	var keys []hsm.Key
+	for range 5 {
+		k, err := token.Generate(ctx, "")
+		require.NoError(t, err)
+		keys = append(keys, k)
+	}
+	next := c.KEK + "-next"
+	n, err := token.Rotate(ctx, next)
+	require.NoError(t, err)
+	require.Equal(t, 5, n)
+	n, err = token.Rotate(ctx, next)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.Equal(t, map[string]int{next: 5}, sealers(t, c.Store))
+	k, err := token.Generate(ctx, "")
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{next: 6}, sealers(t, c.Store))
+
+	runChild(t, "delete", c.KEK)
+	for _, k := range append(keys, k) {
+		sigs, err := k.SignRoots(ctx, keyshare.Root{1})
+		require.NoError(t, err, "a key that was open before the rotation")
+		require.True(t, k.PublicKey().Verify(keyshare.Root{1}, sigs[0]))
+	}
+	require.NoError(t, token.Close())
+	path := filepath.Join(t.TempDir(), "other.db")
+	c.Store = openStore(t, path)
+	c.KEK = next
+	require.NotNil(t, openToken(t, c), "the new key serves new stores too")
+
+	_, err = token.Rotate(ctx, "x")
+	require.ErrorIs(t, err, hsm.ErrClosed)
+}
+
+// failing is a store whose Replace fails after a number of calls, as a process that dies does.
+type failing struct {
+	store.Store
+	left atomic.Int64
+}
+
+var errDied = errors.New("died")
+
+func (f *failing) Replace(ctx context.Context, pk [48]byte, old, next []byte) error {
+	if f.left.Add(-1) < 0 {
+		return errDied
+	}
+	return f.Store.Replace(ctx, pk, old, next)
+}
+
+func TestRotateResumes(t *testing.T) {
+	ctx := t.Context()
+	c := config(t)
+	f := &failing{Store: c.Store}
+	c.Store = f
+	token := openToken(t, c)
+	var keys []hsm.Key
+	for range 6 {
+		k, err := token.Generate(ctx, "")
+		require.NoError(t, err)
+		keys = append(keys, k)
+	}
+	next := c.KEK + "-next"
+	for i := range 3 {
+		f.left.Store(2)
+		n, err := token.Rotate(ctx, next)
+		require.Equal(t, 2, n)
+		if i < 2 {
+			require.ErrorIs(t, err, errDied)
+		} else {
+			require.NoError(t, err)
+		}
+		for _, k := range keys {
+			_, err := k.SignRoots(ctx, keyshare.Root{1})
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, map[string]int{next: 6}, sealers(t, c.Store))
+	// A new process that reads the header knows the new key.
+	require.NoError(t, token.Close())
+}
+
+// TestSoak rotates between three keys while others sign, make and delete keys, and the sessions are lost
+// now and then.
+func TestSoak(t *testing.T) {
+	ctx := t.Context()
+	c := config(t)
+	c.Sessions = 3
+	token := openToken(t, c)
+	var keys []hsm.Key
+	var public []keyshare.PublicKey
+	for i := range 4 {
+		k, err := token.Generate(ctx, fmt.Sprint("key ", i))
+		require.NoError(t, err)
+		keys = append(keys, k)
+		public = append(public, k.PublicKey())
+	}
+	rounds := 12
+	if testing.Short() {
+		rounds = 4
+	}
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	loop := func(f func(i int) error) {
+		group.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := f(i); err != nil {
+					t.Errorf("round %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	for w := range 3 {
+		loop(func(i int) error {
+			k, root := keys[(w+i)%len(keys)], keyshare.Root{byte(w), byte(i)}
+			sigs, err := k.SignRoots(ctx, root)
+			if err == nil && !k.PublicKey().Verify(root, sigs[0]) {
+				err = errors.New("wrong signature")
+			}
+			return err
+		})
+	}
+	loop(func(i int) error { _, err := token.SignAll(ctx, keyshare.Root{9, byte(i)}, public...); return err })
+	loop(func(i int) error {
+		k, err := token.Generate(ctx, "")
+		if err != nil {
+			return err
+		}
+		return token.Delete(ctx, k.PublicKey())
+	})
+	for i := range rounds {
+		_, err := token.Rotate(ctx, fmt.Sprintf("%s-%d", c.KEK, i%3))
+		require.NoError(t, err)
+		killSessions(t, token)
+	}
+	close(stop)
+	group.Wait()
+	require.Len(t, sealers(t, c.Store), 1)
+}

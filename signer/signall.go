@@ -1,0 +1,171 @@
+package signer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// Job is a duty for one of several guards.
+type Job struct {
+	Guard *Guard
+	Duty  Duty
+}
+
+// SignAll signs duties of many validators together: the attestations and blocks of
+// all guards that have the same protector share one durable commit, and the guards
+// sign on all cores. It returns one result per job, in order, or the context's error
+// if it has ended before anything was done.
+func SignAll(ctx context.Context, jobs ...Job) ([]Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("signer: sign: %w", err)
+	}
+	b := batch{ctx: ctx, tasks: make([]task, len(jobs))}
+	for i, j := range jobs {
+		b.tasks[i].Job = j
+		b.tasks[i].prepare()
+	}
+	b.protect()
+	b.sign()
+	results := make([]Result, len(jobs))
+	for i := range b.tasks {
+		t := &b.tasks[i]
+		if t.Guard != nil {
+			t.Guard.watch.duty(ctx, t)
+		}
+		results[i] = Result{t.signature, t.err}
+	}
+	return results, nil
+}
+
+// task is a job on its way. It goes on while err is nil.
+type task struct {
+	Job
+	root      keyshare.Root
+	signature keyshare.Signature
+	err       error
+}
+
+// prepare checks the policy and computes the root.
+func (t *task) prepare() {
+	switch {
+	case t.Guard == nil:
+		t.err = errors.New("signer: the guard is missing")
+	case t.Duty == nil:
+		t.err = errors.New("signer: the duty is missing")
+	default:
+		if t.err = t.Guard.policy.check(t.Guard.network, t.Guard.validator, t.Duty); t.err == nil {
+			t.root, t.err = t.Duty.signingRoot(t.Guard.network)
+		}
+	}
+}
+
+func (t *task) slashable() bool {
+	switch t.Duty.(type) {
+	case Attestation, Block:
+		return true
+	}
+	return false
+}
+
+type batch struct {
+	ctx   context.Context
+	tasks []task
+}
+
+// protect records what is slashable, in one call of each protector.
+func (b *batch) protect() {
+	var protectors []Protector
+	claimed := map[Protector][]*task{}
+	for i := range b.tasks {
+		t := &b.tasks[i]
+		if t.err != nil || !t.slashable() {
+			continue
+		}
+		p := t.Guard.protector
+		if claimed[p] == nil {
+			protectors = append(protectors, p)
+		}
+		claimed[p] = append(claimed[p], t)
+	}
+	for _, p := range protectors {
+		tasks := claimed[p]
+		claims := make([]Claim, len(tasks))
+		for i, t := range tasks {
+			claims[i] = Claim{Validator: t.Guard.validator, Duty: t.Duty, Root: t.root}
+		}
+		start := time.Now()
+		errs := p.Protect(b.ctx, claims...)
+		tasks[0].Guard.watch.stage(b.ctx, stageProtect, start)
+		for i, t := range tasks {
+			if len(errs) != len(tasks) {
+				t.err = fmt.Errorf("signer: the protector returned %d answers, %d expected", len(errs), len(tasks))
+			} else {
+				t.err = errs[i]
+			}
+		}
+	}
+}
+
+// sign signs what is left, the tasks of one guard in one call of its key.
+func (b *batch) sign() {
+	var guards []*Guard
+	of := map[*Guard][]*task{}
+	for i := range b.tasks {
+		t := &b.tasks[i]
+		if t.err != nil {
+			continue
+		}
+		if of[t.Guard] == nil {
+			guards = append(guards, t.Guard)
+		}
+		of[t.Guard] = append(of[t.Guard], t)
+	}
+	each(len(guards), func(i int) { guards[i].sign(b.ctx, of[guards[i]]) })
+}
+
+func (g *Guard) sign(ctx context.Context, tasks []*task) {
+	roots := make([]keyshare.Root, len(tasks))
+	for i, t := range tasks {
+		roots[i] = t.root
+	}
+	start := time.Now()
+	signatures, err := g.key.SignRoots(ctx, roots...)
+	g.watch.stage(ctx, stageSign, start)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("signer: sign: %w", err)
+	case len(signatures) != len(tasks):
+		err = fmt.Errorf("signer: sign: the key returned %d signatures, %d expected", len(signatures), len(tasks))
+	}
+	for i, t := range tasks {
+		if err != nil {
+			t.err = err
+			continue
+		}
+		t.signature, t.err = g.checked(ctx, t, signatures[i])
+	}
+}
+
+// checked returns the signature if it may leave.
+func (g *Guard) checked(ctx context.Context, t *task, s keyshare.Signature) (keyshare.Signature, error) {
+	verify := g.public.Verify
+	switch {
+	case t.Duty.traits().irrevocable:
+		verify = g.public.VerifyIndependent
+	case s.IsZero():
+		return keyshare.Signature{}, errors.New("signer: sign: the key returned a missing signature")
+	case !g.verify:
+		return s, nil
+	}
+	start := time.Now()
+	ok := verify(t.root, s)
+	g.watch.stage(ctx, stageVerify, start)
+	if !ok {
+		return keyshare.Signature{}, fmt.Errorf("signer: %s: the key returned a signature that does not verify under its public key %v", t.Duty.traits().name, g.public)
+	}
+	return s, nil
+}
