@@ -22,45 +22,46 @@ type DutyKey interface {
 	SignDuties(ctx context.Context, network string, duties ...[]byte) ([]keyshare.Signature, []error)
 }
 
-// handOver has the key sign duties that it judges itself. Those that have no signing
-// root on the network are not sent, and a signature that can not be taken back is
-// verified before it is returned.
-func handOver(ctx context.Context, n *Network, k DutyKey, duties ...Duty) []Result {
+// signAs signs one duty a root: a [DutyKey] is handed the duties, any other key the
+// roots. Duties have been checked, and signatures are not yet: a result without an
+// error may still be wrong.
+func signAs(ctx context.Context, n *Network, k keyshare.Key, duties []Duty, roots []keyshare.Root) []Result {
 	results := make([]Result, len(duties))
-	var roots []keyshare.Root
-	var encoded [][]byte
-	var at []int // where in results each encoded duty belongs
-	for i, d := range duties {
-		root, err := SigningRoot(n, d)
-		var b []byte
-		if err == nil {
-			b, err = EncodeDuty(d)
-		}
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		roots, encoded, at = append(roots, root), append(encoded, b), append(at, i)
+	var signatures []keyshare.Signature
+	var errs []error
+	var err error
+	if judge, ok := k.(DutyKey); ok {
+		signatures, errs, err = handOver(ctx, n, judge, duties)
+	} else {
+		signatures, err = k.SignRoots(ctx, roots...)
+		errs = make([]error, len(duties))
 	}
-	if len(encoded) == 0 {
-		return results
+	if err == nil && (len(signatures) != len(duties) || len(errs) != len(duties)) {
+		err = fmt.Errorf("the key returned %d signatures, %d expected", len(signatures), len(duties))
 	}
-	signatures, errs := k.SignDuties(ctx, n.Name(), encoded...)
-	for i, where := range at {
+	for i := range results {
 		switch {
-		case len(signatures) != len(at) || len(errs) != len(at):
-			results[where].Err = fmt.Errorf("the key returned %d signatures and %d errors, %d of each expected", len(signatures), len(errs), len(at))
+		case err != nil:
+			results[i].Err = err
 		case errs[i] != nil:
-			results[where].Err = asSlashable(errs[i])
-		case signatures[i].IsZero():
-			results[where].Err = errors.New("the key returned neither a signature nor an error")
-		case duties[where].traits().irrevocable && !k.PublicKey().VerifyIndependent(roots[i], signatures[i]):
-			results[where].Err = fmt.Errorf("the key returned a signature that does not verify under its public key %v", k.PublicKey())
+			results[i].Err = asSlashable(errs[i])
 		default:
-			results[where].Signature = signatures[i]
+			results[i].Signature = signatures[i]
 		}
 	}
 	return results
+}
+
+func handOver(ctx context.Context, n *Network, k DutyKey, duties []Duty) ([]keyshare.Signature, []error, error) {
+	encoded := make([][]byte, len(duties))
+	for i, d := range duties {
+		var err error
+		if encoded[i], err = EncodeDuty(d); err != nil {
+			return nil, nil, err
+		}
+	}
+	signatures, errs := k.SignDuties(ctx, n.Name(), encoded...)
+	return signatures, errs, nil
 }
 
 // asSlashable makes a key's word for a contradiction this package's.
@@ -72,22 +73,12 @@ func asSlashable(err error) error {
 }
 
 // signIrrevocable signs a duty that has been checked and is of a type that needs no
-// protection but can not be taken back: with the key's own judgement if it has one,
-// else by its root. The signature is verified by the library that did not make it.
+// protection but can not be taken back. The signature is verified by the library that
+// did not make it.
 func signIrrevocable(ctx context.Context, n *Network, k keyshare.Key, d Duty, root keyshare.Root) (keyshare.Signature, error) {
-	if judge, ok := k.(DutyKey); ok {
-		result := handOver(ctx, n, judge, d)[0]
-		return result.Signature, result.Err
-	}
-	signatures, err := k.SignRoots(ctx, root)
-	if err != nil {
-		return keyshare.Signature{}, err
-	}
-	if len(signatures) != 1 {
-		return keyshare.Signature{}, fmt.Errorf("the key returned %d signatures, 1 expected", len(signatures))
-	}
-	if !k.PublicKey().VerifyIndependent(root, signatures[0]) {
+	result := signAs(ctx, n, k, []Duty{d}, []keyshare.Root{root})[0]
+	if result.Err == nil && !k.PublicKey().VerifyIndependent(root, result.Signature) {
 		return keyshare.Signature{}, fmt.Errorf("the key returned a signature that does not verify under its public key %v", k.PublicKey())
 	}
-	return signatures[0], nil
+	return result.Signature, result.Err
 }

@@ -164,6 +164,50 @@ func TestDutyKeyIsHandedTheDuty(t *testing.T) {
 	require.ErrorContains(t, err, "zero address")
 }
 
+// TestGuardHandsOverDuties has a guard sign with a key that judges, and shows what comes of the key's refusal.
+func TestGuardHandsOverDuties(t *testing.T) {
+	k := testKey(t, 1)
+	judging := honest(t, k)
+	sign := judging.answer
+	refused := -1
+	judging.answer = func(network string, duties [][]byte) ([]keyshare.Signature, []error) {
+		signatures, errs := sign(network, duties)
+		if refused >= 0 {
+			signatures[refused], errs[refused] = keyshare.Signature{}, contradiction{errors.New("seen")}
+		}
+		return signatures, errs
+	}
+	guard, err := signer.NewGuard(signer.Hoodi, k.PublicKey(), judging, permissive{}, nil)
+	require.NoError(t, err)
+	duties := []signer.Duty{signer.Randao{Epoch: 1}, signer.SelectionProof{Slot: 2}}
+	results, err := guard.Sign(t.Context(), duties...)
+	require.NoError(t, err)
+	for i, r := range results {
+		require.NoError(t, r.Err)
+		root, err := signer.SigningRoot(signer.Hoodi, duties[i])
+		require.NoError(t, err)
+		require.True(t, k.PublicKey().Verify(root, r.Signature))
+	}
+	refused = 1
+	results, err = guard.Sign(t.Context(), duties...)
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	require.ErrorIs(t, results[1].Err, signer.ErrSlashable)
+
+	exit, err := signer.SignExit(t.Context(), signer.Hoodi, honest(t, k), signer.VoluntaryExit{Epoch: 1})
+	require.NoError(t, err)
+	require.False(t, exit.Signature.IsZero())
+}
+
+// permissive is a protector that keeps nothing.
+type permissive struct{}
+
+func (permissive) GenesisValidatorsRoot() keyshare.Root { return signer.Hoodi.GenesisValidatorsRoot() }
+
+func (permissive) Protect(_ context.Context, claims ...signer.Claim) []error {
+	return make([]error, len(claims))
+}
+
 type contradiction struct{ error }
 
 func (contradiction) Slashable() bool { return true }
@@ -181,8 +225,8 @@ func TestDutyKeyAnswers(t *testing.T) {
 	}{
 		"refused":      {make([]keyshare.Signature, 1), []error{denied}, "denied", denied},
 		"slashable":    {make([]keyshare.Signature, 1), []error{fmt.Errorf("vault: %w", contradiction{denied})}, "slashable", signer.ErrSlashable},
-		"nothing":      {make([]keyshare.Signature, 1), []error{nil}, "neither a signature nor an error", nil},
-		"none":         {nil, nil, "0 signatures and 0 errors, 1 of each expected", nil},
+		"nothing":      {make([]keyshare.Signature, 1), []error{nil}, "does not verify", nil},
+		"none":         {nil, nil, "0 signatures, 1 expected", nil},
 		"too many":     {slices.Repeat(wrong, 2), make([]error, 2), "2 signatures", nil},
 		"of other key": {wrong, []error{nil}, "does not verify", nil},
 	} {
