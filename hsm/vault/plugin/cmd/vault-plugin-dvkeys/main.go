@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/api"
@@ -18,6 +19,7 @@ func main() {
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		fatal(err)
 	}
+	go endWithVault()
 	err := plugin.ServeMultiplex(&plugin.ServeOpts{
 		BackendFactoryFunc: dvkeys.Factory,
 		TLSProviderFunc:    api.VaultPluginTLSProvider(meta.GetTLSConfig()),
@@ -25,6 +27,16 @@ func main() {
 	if err != nil {
 		fatal(err)
 	}
+}
+
+// endWithVault ends the process, and so wipes what is in its memory, when Vault's process is gone, however it went: a
+// plugin of which nobody asks anything any more would otherwise keep its keys open until the machine stops.
+func endWithVault() {
+	vault := os.Getppid()
+	for os.Getppid() == vault {
+		time.Sleep(time.Second)
+	}
+	os.Exit(1)
 }
 
 func fatal(err error) {
