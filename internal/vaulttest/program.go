@@ -33,12 +33,12 @@ func find() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("vaulttest: %w", err)
 		}
-		cache, err := os.UserCacheDir()
+		cache, err := cacheDir()
 		if err != nil {
-			return "", fmt.Errorf("vaulttest: %w", err)
+			return "", err
 		}
 		hash := sha256.Sum256(sums)
-		path = filepath.Join(cache, "dvkeys", "vault-"+hex.EncodeToString(hash[:8]))
+		path = filepath.Join(cache, "vault-"+hex.EncodeToString(hash[:8]))
 	}
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("vaulttest: no Vault server: run `make vault`, or let DVKEYS_VAULT_BIN name one: %w", err)
@@ -56,42 +56,47 @@ const PluginName = "vault-plugin-dvkeys"
 
 var plugin struct {
 	sync.Mutex
-	dir string
+	path string
 }
 
-// buildPlugin builds the plugin once for each test program and returns the folder it is in. The plugin has the race
-// detector if the test has it.
+// buildPlugin builds the plugin, once for each test program, and returns the path of it, which is in the cache folder
+// too. The plugin has the race detector if the test has it.
 func buildPlugin() (string, error) {
 	plugin.Lock()
 	defer plugin.Unlock()
-	if plugin.dir != "" {
-		return plugin.dir, nil
+	if plugin.path != "" {
+		return plugin.path, nil
 	}
-	dir, err := os.MkdirTemp("", "vaulttest-plugin")
-	if err == nil {
-		dir, err = filepath.EvalSymlinks(dir) // Vault refuses a plugin folder behind one
-	}
+	cache, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
-	args := []string{"build", "-o", filepath.Join(dir, PluginName)}
+	name, args := PluginName, []string{"build"}
 	if race {
-		args = append(args, "-race")
+		name, args = name+"-race", append(args, "-race")
 	}
-	cmd := exec.Command("go", append(args, "./cmd/"+PluginName)...)
+	path := filepath.Join(cache, name)
+	building := fmt.Sprintf("%s.%d", path, os.Getpid())
+	cmd := exec.Command("go", append(args, "-o", building, "./cmd/"+PluginName)...)
 	cmd.Dir = filepath.Join(moduleRoot(), "hsm", "vault", "plugin")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("vaulttest: go build of the plugin: %w\n%s", err, out), os.RemoveAll(dir))
+		return "", errors.Join(fmt.Errorf("vaulttest: go build of the plugin: %w\n%s", err, out), os.RemoveAll(building))
 	}
-	plugin.dir = dir
-	return dir, nil
+	if err := os.Rename(building, path); err != nil {
+		return "", fmt.Errorf("vaulttest: %w", err)
+	}
+	plugin.path = path
+	return path, nil
 }
 
-// Main runs the tests of a package and removes the plugin that was built for them. Call it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
-	if plugin.dir != "" {
-		_ = os.RemoveAll(plugin.dir)
+func cacheDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("vaulttest: %w", err)
 	}
-	os.Exit(code)
+	cache = filepath.Join(cache, "dvkeys")
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return "", fmt.Errorf("vaulttest: %w", err)
+	}
+	return cache, nil
 }

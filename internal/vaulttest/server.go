@@ -58,6 +58,7 @@ func Start(tb testing.TB, o *Options) *Server {
 	must(tb, err)
 	tb.Cleanup(func() {
 		s.Kill()
+		s.reportRaces(tb)
 		_ = os.RemoveAll(s.dir)
 	})
 	if s.options.Plugin {
@@ -65,7 +66,7 @@ func Start(tb testing.TB, o *Options) *Server {
 		must(tb, err)
 		s.Plugins = filepath.Join(s.dir, "plugins")
 		must(tb, os.Mkdir(s.Plugins, 0o700))
-		must(tb, copyFile(filepath.Join(built, PluginName), filepath.Join(s.Plugins, PluginName)))
+		must(tb, copyFile(built, filepath.Join(s.Plugins, PluginName)))
 	}
 	must(tb, s.configure())
 	must(tb, s.launch())
@@ -152,7 +153,7 @@ func freePort() (string, error) {
 // launch starts the process and waits until it answers.
 func (s *Server) launch() error {
 	cmd := exec.Command(s.program, "server", "-config="+filepath.Join(s.dir, "config.json"), "-log-level=warn")
-	cmd.Env = append(os.Environ(), "HOME="+s.dir, "VAULT_TOKEN=")
+	cmd.Env = append(os.Environ(), "HOME="+s.dir, "VAULT_TOKEN=", "GORACE=log_path="+filepath.Join(s.dir, "race"))
 	s.console = new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = s.console, s.console
 	endWithParent(cmd)
@@ -216,7 +217,16 @@ func (s *Server) UnsealNow() error {
 	return s.await("to be active", func(status int) bool { return status == 200 })
 }
 
-// Kill ends the server as a power cut does: kill -9, also of the plugins it runs.
+// reportRaces fails the test for what the race detector found in the plugin.
+func (s *Server) reportRaces(tb testing.TB) {
+	reports, _ := filepath.Glob(filepath.Join(s.dir, "race.*"))
+	for _, path := range reports {
+		report, _ := os.ReadFile(path)
+		tb.Errorf("the plugin has a data race:\n%s", report)
+	}
+}
+
+// Kill ends the server by kill -9. Its plugins notice and end by themselves.
 func (s *Server) Kill() {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return
@@ -255,7 +265,7 @@ func (s *Server) Launch() error {
 	return s.await("to know that it is initialized", func(status int) bool { return status == 503 })
 }
 
-// PIDs returns the process ids of the plugin's processes.
+// PIDs returns the process ids of the plugin's processes, on Linux.
 func (s *Server) PIDs() (pids []int, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -273,6 +283,9 @@ func (s *Server) PIDs() (pids []int, err error) {
 	}
 	return pids, nil
 }
+
+// Program returns the path of the server's program, which is its command line too.
+func (s *Server) Program() string { return s.program }
 
 // PID returns the server's process id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
