@@ -77,10 +77,21 @@ func failure(ctx context.Context, doing string, err error) *Error {
 		e.is = hsm.ErrExists
 	case strings.Contains(strings.ToLower(e.Fault), "vault is sealed"):
 		e.is, e.Remedy, e.undone = hsm.ErrUnavailable, "unseal it", true
-	case answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusPreconditionFailed || answer.StatusCode/100 == 3:
+	case unavailable(answer.StatusCode):
 		e.is = hsm.ErrUnavailable
 	}
 	return e
+}
+
+// unavailable reports whether a status says that the same request may succeed later or on another node.
+func unavailable(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests,
+		http.StatusPreconditionFailed, // the node has not yet seen an earlier write
+		472, 473:                      // a standby
+		return true
+	}
+	return status >= 500 || status/100 == 3
 }
 
 // maxSaid bounds what is quoted from an answer, in bytes.
@@ -103,7 +114,7 @@ func said(answer *api.ResponseError) string {
 		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
 	}
 	if text == "" {
-		text = http.StatusText(answer.StatusCode)
+		text = "no reason given"
 	}
 	return text
 }
