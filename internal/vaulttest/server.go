@@ -22,6 +22,8 @@ type Options struct {
 	TLS    bool // the listener speaks TLS with a certificate of Server.CAFile
 	Plugin bool // builds the secrets engine and registers it as PluginName
 
+	PluginFolder bool // only configures the folder for plugins, which is empty
+
 	Shares, Threshold int // of the unseal key; 1 and 1 if zero
 }
 
@@ -61,11 +63,13 @@ func Start(tb testing.TB, o *Options) *Server {
 		s.reportRaces(tb)
 		_ = os.RemoveAll(s.dir)
 	})
+	if s.options.Plugin || s.options.PluginFolder {
+		s.Plugins = filepath.Join(s.dir, "plugins")
+		must(tb, os.Mkdir(s.Plugins, 0o700))
+	}
 	if s.options.Plugin {
 		built, err := buildPlugin()
 		must(tb, err)
-		s.Plugins = filepath.Join(s.dir, "plugins")
-		must(tb, os.Mkdir(s.Plugins, 0o700))
 		must(tb, copyFile(built, filepath.Join(s.Plugins, PluginName)))
 	}
 	must(tb, s.configure())

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"sync"
 	"testing"
@@ -18,8 +19,6 @@ import (
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/signer"
 )
-
-func TestMain(m *testing.M) { vaulttest.Main(m) }
 
 // mount is the engine at a path of its own.
 type mount struct {
@@ -39,7 +38,15 @@ func open(t *testing.T, s *vaulttest.Server) *mount {
 	mounts.n++
 	m := &mount{s, fmt.Sprintf("dvkeys%d", mounts.n), s.Token}
 	s.Mount(t, m.path)
+	t.Cleanup(func() { m.clean(t, *outside(t)...) })
 	return m
+}
+
+var outsides sync.Map // by test, the secrets that it has made itself
+
+func outside(t *testing.T) *[][]byte {
+	list, _ := outsides.LoadOrStore(t, new([][]byte))
+	return list.(*[][]byte)
 }
 
 // start starts a server with the engine, which permits everything.
@@ -164,6 +171,7 @@ func secretOf(t *testing.T) (k *keyshare.SecretKey, plain []byte) {
 	require.NoError(t, err)
 	t.Cleanup(k.Destroy)
 	require.NoError(t, k.Use(func(b []byte) error { plain = append([]byte(nil), b...); return nil }))
+	*outside(t) = append(*outside(t), plain)
 	return k, plain
 }
 
@@ -203,6 +211,11 @@ type liar struct {
 }
 
 func (l liar) PublicKey() keyshare.PublicKey { return l.pk }
+
+func publicPEM(t *testing.T, k *rsa.PrivateKey) []byte {
+	o, _ := operator(t, 1, k)
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: o.PublicKey})
+}
 
 func dutyTexts(t *testing.T, duties ...signer.Duty) (texts []json.RawMessage) {
 	for _, d := range duties {
