@@ -24,7 +24,8 @@ type Options struct {
 
 	PluginFolder bool // only configures the folder for plugins, which is empty
 
-	Shares, Threshold int // of the unseal key; 1 and 1 if zero
+	Shares, Threshold int  // of the unseal key; 1 and 1 if zero
+	Uninitialized     bool // the test initializes and unseals, and there is no audit log
 }
 
 // Server is a running Vault. Its methods may be called concurrently, except for Stop, Kill and Restart.
@@ -74,6 +75,9 @@ func Start(tb testing.TB, o *Options) *Server {
 	}
 	must(tb, s.configure())
 	must(tb, s.launch())
+	if s.options.Uninitialized {
+		return s
+	}
 	must(tb, s.initialize())
 	s.AuditLog = filepath.Join(s.dir, "audit.log")
 	must(tb, s.Call("PUT", "sys/audit/file", map[string]any{"type": "file", "options": map[string]string{"file_path": s.AuditLog}}, nil))
@@ -218,6 +222,11 @@ func (s *Server) UnsealNow() error {
 			return err
 		}
 	}
+	return s.AwaitActive()
+}
+
+// AwaitActive waits until the server is unsealed and active.
+func (s *Server) AwaitActive() error {
 	return s.await("to be active", func(status int) bool { return status == 200 })
 }
 

@@ -88,6 +88,12 @@ func TestDocumentedCommands(t *testing.T) {
 	_, digest := operator(t, 1, operatorKeys()[0])
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "operator.pem"), publicPEM(t, operatorKeys()[0]), 0o600))
 	require.Equal(t, digest, strings.TrimSpace(shell(t, s, dir, "digest")))
+
+	require.NoError(t, s.Call("DELETE", "sys/audit/file", nil, nil))
+	audit := filepath.Join(dir, "audit.log")
+	shell(t, s, dir, "audit", "AUDIT_LOG="+audit)
+	m.create(t, "validator-1")
+	require.FileExists(t, audit)
 }
 
 // TestPolicies uses each policy of the document, and checks the table below them: every operation with every token.
