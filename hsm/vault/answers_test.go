@@ -34,14 +34,22 @@ func newKey(t testing.TB) *keyshare.SecretKey {
 	return k
 }
 
-func operators(t testing.TB, n int) (to []keyshare.Operator) {
+func operators(t testing.TB, n int) []keyshare.Operator {
 	t.Helper()
+	to, err := operatorKeys(n)
+	require.NoError(t, err)
+	return to
+}
+
+func operatorKeys(n int) (to []keyshare.Operator, err error) {
 	for i := range n {
 		k, err := rsa.GenerateKey(rand.Reader, 2048)
-		require.NoError(t, err)
+		if err != nil {
+			return nil, err
+		}
 		to = append(to, keyshare.Operator{ID: keyshare.Index(i + 1), PublicKey: &k.PublicKey})
 	}
-	return to
+	return to, nil
 }
 
 const plainDuty = `{"epoch":"1","type":"randao"}`
