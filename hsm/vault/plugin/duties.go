@@ -2,10 +2,8 @@ package plugin
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -16,18 +14,18 @@ import (
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/signer"
-	"github.com/claystack/dvkeys/signer/slashing"
 )
 
 func (b *backend) dutyPaths() []*framework.Path {
 	kinds := signer.DutyKinds()
 	slices.Sort(kinds)
-	p := write("(?P<kind>"+strings.Join(kinds, "|")+")/"+namePattern, b.duties, "Signs duties of one kind, of which the engine computes the roots.")
-	p.Fields = map[string]*framework.FieldSchema{
-		"name": nameFields["name"],
-		"kind": {Type: framework.TypeString, Description: "The kind of duty: one of " + strings.Join(kinds, ", ") + "."},
-	}
-	return []*framework.Path{p}
+	kind := "(?P<kind>" + strings.Join(kinds, "|") + ")"
+	field := &framework.FieldSchema{Type: framework.TypeString, Description: "The kind of duty: one of " + strings.Join(kinds, ", ") + "."}
+	one := write(kind+"/"+namePattern, b.duties, "Signs duties of one kind, of which the engine computes the roots.")
+	one.Fields = map[string]*framework.FieldSchema{"name": nameFields["name"], "kind": field}
+	many := write(kind+"$", b.dutiesMany, "Signs duties of one kind with many keys.")
+	many.Fields = map[string]*framework.FieldSchema{"kind": field}
+	return []*framework.Path{one, many}
 }
 
 // judged is a duty on its way to a signature.
@@ -43,58 +41,110 @@ func (b *backend) duties(ctx context.Context, req *logical.Request, d *framework
 	if err := decode(req, &want); err != nil {
 		return nil, err
 	}
-	if n := len(want.Duties); n < 1 || n > wire.MaxDuties {
-		return nil, invalid("dvkeys: there are %d duties, 1 to %d expected", n, wire.MaxDuties)
-	}
-	c, err := b.configuration(ctx, req.Storage)
+	desk, err := b.openDesk(ctx, req.Storage, d.Get("kind").(string), want.Network, len(want.Duties))
 	if err != nil {
 		return nil, err
 	}
-	network, err := c.network(want.Network)
+	results, err := desk.sign(ctx, wire.DutiesKey{Name: d.Get("name").(string), PublicKey: want.PublicKey, Duties: want.Duties})
 	if err != nil {
 		return nil, err
-	}
-	list := make([]judged, len(want.Duties))
-	err = b.use(ctx, req.Storage, d.Get("name").(string), want.PublicKey, func(k *openKey) error {
-		for i, text := range want.Duties {
-			list[i] = judge(c, network, k.PublicKey, d.Get("kind").(string), text)
-		}
-		if err := b.protect(ctx, req.Storage, network, k.PublicKey, list); err != nil {
-			return err
-		}
-		return b.each(ctx, len(list), func(i int) error { return b.signDuty(ctx, k, &list[i]) })
-	})
-	if err != nil {
-		return nil, err
-	}
-	results := wire.Results{Results: make([]wire.Result, len(list))}
-	for i, j := range list {
-		if j.err != nil {
-			b.refused.Add(1)
-			results.Results[i].Fault = wireFault(j.err)
-			continue
-		}
-		b.signatures.Add(1)
-		results.Results[i].Signature = j.signature.String()
 	}
 	return answer(results)
 }
 
+func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	var want wire.DutiesMany
+	if err := decode(req, &want); err != nil {
+		return nil, err
+	}
+	n := 0
+	for _, r := range want.Requests {
+		n += len(r.Duties)
+	}
+	desk, err := b.openDesk(ctx, req.Storage, d.Get("kind").(string), want.Network, n)
+	if err != nil {
+		return nil, err
+	}
+	results := wire.ResultsMany{Results: make([]wire.ResultsKey, len(want.Requests))}
+	together(len(want.Requests), func(i int) {
+		one, err := desk.sign(ctx, want.Requests[i])
+		if err != nil {
+			results.Results[i].Fault = wireFault(err)
+			return
+		}
+		results.Results[i].Results = one
+	})
+	return answer(results)
+}
+
+// desk is where the duties of one request are signed.
+type desk struct {
+	*backend
+	storage logical.Storage
+	config  *config
+	network *signer.Network
+	kind    string
+}
+
+// openDesk checks what is the same for all n duties.
+func (b *backend) openDesk(ctx context.Context, s logical.Storage, kind, network string, n int) (*desk, error) {
+	if n < 1 || n > wire.MaxDuties {
+		return nil, invalid("dvkeys: there are %d duties, 1 to %d expected", n, wire.MaxDuties)
+	}
+	c, err := b.configuration(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := c.network(network)
+	if err != nil {
+		return nil, err
+	}
+	return &desk{b, s, c, chain, kind}, nil
+}
+
+// sign signs the duties of one key.
+func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (results wire.Results, err error) {
+	list := make([]judged, len(want.Duties))
+	err = d.use(ctx, d.storage, want.Name, want.PublicKey, func(k *openKey) error {
+		for i, text := range want.Duties {
+			list[i] = d.judge(k.PublicKey, text)
+		}
+		if err := d.protect(ctx, d.storage, d.network, k.PublicKey, list); err != nil {
+			return err
+		}
+		return d.each(ctx, len(list), func(i int) error { return signDuty(ctx, k, &list[i]) })
+	})
+	if err != nil {
+		return wire.Results{}, err
+	}
+	results.Results = make([]wire.Result, len(list))
+	for i, j := range list {
+		if j.err != nil {
+			d.refused.Add(1)
+			results.Results[i].Fault = wireFault(j.err)
+			continue
+		}
+		d.signatures.Add(1)
+		results.Results[i].Signature = j.signature.String()
+	}
+	return results, nil
+}
+
 // judge decodes a duty and decides whether the configuration and the network allow it.
-func judge(c *config, n *signer.Network, pk keyshare.PublicKey, kind string, text json.RawMessage) (j judged) {
+func (d *desk) judge(pk keyshare.PublicKey, text json.RawMessage) (j judged) {
 	if j.duty, j.err = signer.DecodeDuty(text); j.err != nil {
 		return judged{err: invalid("%v", j.err)}
 	}
 	var typed struct {
 		Type string `json:"type"`
 	}
-	if err := json.Unmarshal(text, &typed); err != nil || typed.Type != kind {
-		return judged{err: invalid("dvkeys: the duty is of type %q, this path takes %q", typed.Type, kind)}
+	if err := json.Unmarshal(text, &typed); err != nil || typed.Type != d.kind {
+		return judged{err: invalid("dvkeys: the duty is of type %q, this path takes %q", typed.Type, d.kind)}
 	}
-	if err := c.allows(j.duty, pk); err != nil {
+	if err := d.config.allows(j.duty, pk); err != nil {
 		return judged{err: err}
 	}
-	if j.root, j.err = signer.SigningRoot(n, j.duty); j.err != nil {
+	if j.root, j.err = signer.SigningRoot(d.network, j.duty); j.err != nil {
 		return judged{err: invalid("%v", j.err)}
 	}
 	return j
@@ -151,7 +201,7 @@ func (b *backend) protect(ctx context.Context, s logical.Storage, n *signer.Netw
 }
 
 // signDuty signs what was judged. An error of its own stops the others, since the key or the request is gone.
-func (b *backend) signDuty(ctx context.Context, k *openKey, j *judged) (err error) {
+func signDuty(ctx context.Context, k *openKey, j *judged) (err error) {
 	if j.err != nil {
 		return nil
 	}
@@ -162,32 +212,4 @@ func (b *backend) signDuty(ctx context.Context, k *openKey, j *judged) (err erro
 		return errors.New("dvkeys: a signature was made that does not verify")
 	}
 	return nil
-}
-
-func historyPath(n *signer.Network, pk keyshare.PublicKey) string {
-	chain, key := n.GenesisValidatorsRoot(), pk.Bytes()
-	return historyPrefix + hex.EncodeToString(chain[:]) + "/" + hex.EncodeToString(key[:])
-}
-
-func readHistory(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey) (*slashing.History, error) {
-	entry, err := s.Get(ctx, historyPath(n, pk))
-	if err != nil {
-		return nil, err
-	}
-	h := new(slashing.History)
-	if entry == nil {
-		return h, nil
-	}
-	if err := h.UnmarshalBinary(entry.Value); err != nil {
-		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
-	}
-	return h, nil
-}
-
-func writeHistory(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey, h *slashing.History) error {
-	b, err := h.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	return s.Put(ctx, &logical.StorageEntry{Key: historyPath(n, pk), Value: b})
 }

@@ -2,10 +2,16 @@ package plugin
 
 import (
 	"context"
+	"encoding/hex"
+	"fmt"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/helper/locksutil"
 	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/signer"
+	"github.com/claystack/dvkeys/signer/slashing"
 )
 
 func (b *backend) historyPaths() []*framework.Path {
@@ -46,4 +52,32 @@ func (b *backend) importHistory(ctx context.Context, req *logical.Request, d *fr
 		return nil, invalid("%v", err)
 	}
 	return nil, writeHistory(ctx, req.Storage, network, r.PublicKey, h)
+}
+
+func historyPath(n *signer.Network, pk keyshare.PublicKey) string {
+	chain, key := n.GenesisValidatorsRoot(), pk.Bytes()
+	return historyPrefix + hex.EncodeToString(chain[:]) + "/" + hex.EncodeToString(key[:])
+}
+
+func readHistory(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey) (*slashing.History, error) {
+	entry, err := s.Get(ctx, historyPath(n, pk))
+	if err != nil {
+		return nil, err
+	}
+	h := new(slashing.History)
+	if entry == nil {
+		return h, nil
+	}
+	if err := h.UnmarshalBinary(entry.Value); err != nil {
+		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+	}
+	return h, nil
+}
+
+func writeHistory(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey, h *slashing.History) error {
+	b, err := h.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return s.Put(ctx, &logical.StorageEntry{Key: historyPath(n, pk), Value: b})
 }

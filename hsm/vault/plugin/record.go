@@ -154,7 +154,7 @@ func (b *backend) dataKey(ctx context.Context, s logical.Storage) (*secret.Key, 
 				return nil, err
 			}
 		}
-		k, err := secret.TakeKey(entry.Value)
+		k, err := secret.TakeKey(entry.Value) // wipes it; what Vault hands to a plugin is the plugin's own
 		if err != nil {
 			return nil, unavailable(err)
 		}

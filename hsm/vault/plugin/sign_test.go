@@ -1,6 +1,7 @@
 package plugin_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -160,6 +161,36 @@ func testBatch(t *testing.T, m *mount) {
 	}
 	_, err = m.duties("randao", "k", make([]signer.Duty, 0)...)
 	require.Equal(t, 400, vaulttest.Status(err))
+}
+
+func testDutiesMany(t *testing.T, m *mount) {
+	const n = 60
+	want := wire.DutiesMany{Network: "hoodi"}
+	keys := make([]keyshare.PublicKey, n)
+	for i := range keys {
+		name := fmt.Sprintf("k%d", i)
+		keys[i] = m.create(t, name)
+		want.Requests = append(want.Requests, wire.DutiesKey{Name: name, Duties: dutyTexts(t, vote(1, 2, 1))})
+	}
+	want.Requests = append(want.Requests,
+		wire.DutiesKey{Name: "k0", Duties: dutyTexts(t, vote(1, 2, 2))},
+		wire.DutiesKey{Name: "none", Duties: dutyTexts(t, vote(1, 2, 1))},
+		wire.DutiesKey{Name: "k1", PublicKey: keys[0].String(), Duties: dutyTexts(t, vote(1, 2, 1))},
+	)
+	var got wire.ResultsMany
+	m.ok(t, "PUT", "attestation", want, &got)
+	require.Len(t, got.Results, n+3)
+	root, err := signer.SigningRoot(signer.Hoodi, vote(1, 2, 1))
+	require.NoError(t, err)
+	for i := 1; i < n; i++ {
+		require.Nil(t, got.Results[i].Fault)
+		require.True(t, keys[i].Verify(root, signature(t, got.Results[i].Results.Results[0].Signature)))
+	}
+	first, second := got.Results[0].Results.Results[0], got.Results[n].Results.Results[0]
+	require.NotEqual(t, first.Fault == nil, second.Fault == nil, "of two that contradict each other one is signed")
+	require.Equal(t, wire.NotFound, got.Results[n+1].Fault.Code)
+	require.Equal(t, wire.NotFound, got.Results[n+2].Fault.Code)
+	m.refused(t, 400, "there are 0 duties", "PUT", "attestation", wire.DutiesMany{Network: "hoodi"})
 }
 
 func testHistory(t *testing.T, m *mount) {

@@ -24,6 +24,7 @@
 //	PUT    split/:name           Split, Splitted
 //	PUT    seal/:name            Seal, Sealed
 //	PUT    <kind>/:name          Duties, Results typed: kind is the "type" of package signer's encoded duties
+//	PUT    <kind>                DutiesMany, ResultsMany
 //	GET    stats                 Stats           proves that the engine can sign
 //	GET    config, PUT config                    for administrators, not used by the client
 //
@@ -166,6 +167,30 @@ const (
 	NotFound    = "not_found"   // no such key
 	Unavailable = "unavailable" // it may succeed later
 )
+
+// DutiesMany is Duties for many keys at once: one request for all validators that attest in a slot.
+type DutiesMany struct {
+	Network  string      `json:"network"`
+	Requests []DutiesKey `json:"requests"` // 1 to MaxDuties duties over all; a key may stand more than once
+}
+
+// DutiesKey are the duties of a named key.
+type DutiesKey struct {
+	Name      string            `json:"name"`
+	PublicKey string            `json:"public_key,omitempty"`
+	Duties    []json.RawMessage `json:"duties"`
+}
+
+// ResultsMany has one element a request, in order.
+type ResultsMany struct {
+	Results []ResultsKey `json:"results"`
+}
+
+// ResultsKey has results or a fault, which is for all duties of the key.
+type ResultsKey struct {
+	Results
+	Fault *Fault `json:"fault,omitempty"`
+}
 
 // Split asks to share the key among operators inside.
 type Split struct {
