@@ -2,6 +2,7 @@
 
 GO          ?= go
 BENCH       ?= .
+BENCHTIME   ?= 2s
 FUZZTIME    ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PASSPHRASE  := onboard-passphrase
@@ -23,6 +24,7 @@ test: vault ## run every test, with the race detector
 	@.ci/tools
 	$(GO) test -race -timeout 25m ./...
 	cd hsm/vault/plugin && $(GO) test -race -timeout 25m ./...
+	cd bench && $(GO) test ./...
 
 vault: ## build the Vault server that tests start; about 5 minutes, once
 	@.ci/vault
@@ -34,15 +36,20 @@ fmt:
 
 vet:
 	$(GO) vet ./...
+	cd hsm/vault/plugin && $(GO) vet ./...
+	cd bench && $(GO) vet ./...
 
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
+	cd hsm/vault/plugin && $(GO) run $(STATICCHECK) ./...
+	cd bench && $(GO) run $(STATICCHECK) ./...
 
 vulncheck: ## look for known vulnerabilities, where the database can be reached
 	@.ci/vulncheck
 
-bench: ## run the benchmarks, each beside its baseline (BENCH=regexp)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=5s)
+	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out .,-bench '$(BENCH)')
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m . ./internal/bls ./internal/secret ./keystore ./hsm/...
 
 fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
 	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \

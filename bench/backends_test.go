@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/claystack/dvkeys/hsm/pkcs11"
 	"github.com/claystack/dvkeys/hsm/software"
 	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -27,16 +29,18 @@ var backends = []backend{
 	{"pkcs11-jit", func(dir string) (hsm.Backend, error) { return openToken(dir, false) }},
 }
 
-// errAbsent says why a row is skipped.
-type errAbsent struct{ error }
-
 func openSoftware(dir string) (hsm.Backend, error) {
 	return software.Open(filepath.Join(dir, "keys.db"), passphrase, nil)
 }
 
 func passphrase() ([]byte, error) { return []byte("correct horse battery staple"), nil }
 
-// openToken opens a SoftHSM token, as one calling process with as many sessions as callers.
+const tokenLabel = "bench"
+
+// softHSM makes a token for this process.
+var softHSM = sync.OnceValues(func() (module string, err error) { return softhsmtest.Make(scratch, tokenLabel) })
+
+// openToken opens the SoftHSM token, with a session for each caller.
 func openToken(dir string, cache bool) (hsm.Backend, error) {
 	module, err := softHSM()
 	if err != nil {
@@ -47,8 +51,8 @@ func openToken(dir string, cache bool) (hsm.Backend, error) {
 		return nil, err
 	}
 	return pkcs11.Open(context.Background(), pkcs11.Config{
-		Module: module, Token: tokenLabel, PIN: func() ([]byte, error) { return []byte(tokenPIN), nil },
-		KEK: "kek of " + filepath.Base(dir), CreateKEK: true, Store: records, Cache: cache,
+		Module: module, Token: tokenLabel, PIN: func() ([]byte, error) { return []byte(softhsmtest.UserPIN), nil },
+		KEK: "kek of " + filepath.Base(dir), CreateKEK: true, Store: records, Cache: cache, Sessions: runtime.NumCPU(),
 	})
 }
 
@@ -68,9 +72,9 @@ func keysIn(b *testing.B, where backend) []keyshare.Key {
 		return list
 	}
 	custody, err := where.open(folder(b, where.name))
-	if absent := (errAbsent{}); errors.As(err, &absent) {
+	if errors.Is(err, softhsmtest.ErrAbsent) {
 		must(b, os.Remove(filepath.Join(scratch, where.name)))
-		b.Skip(absent)
+		b.Skip(err)
 	}
 	must(b, err)
 	secrets := sharedKeys(b).guarded

@@ -32,7 +32,7 @@ func BenchmarkGuard(b *testing.B) {
 						lanes = append(lanes,
 							race.Lane{Name: "blst", Op: signingOnly(b, validators, n)},
 							race.Lane{Name: "limit", Op: signingAndAppending(b, validators, n)})
-						race.Race{Unit: "sigs/s", Count: validators, Workers: 1, Cores: n, Ops: 1, Lanes: lanes}.Run(b)
+						race.Race{Unit: "sigs/s", Count: validators, Workers: 1, Cores: n, Ops: 1, Rounds: rounds(validators), Lanes: lanes}.Run(b)
 					}, "store", h.name, "strategy", s, "validators", validators, "cores", n)
 				}
 			}

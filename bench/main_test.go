@@ -47,6 +47,14 @@ func row(b *testing.B, f func(b *testing.B), pairs ...any) {
 // cores are the numbers of cores that rows use: one, and all.
 func cores() []int { return slices.Compact([]int{1, runtime.NumCPU()}) }
 
+// rounds is how many rounds a row has at least: the large batches would have one.
+func rounds(batch int) int {
+	if batch < 1000 {
+		return 1
+	}
+	return 3
+}
+
 // folder returns an empty folder of that name.
 func folder(b *testing.B, name string) string {
 	b.Helper()

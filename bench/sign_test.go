@@ -145,7 +145,7 @@ func raceSigning(b *testing.B, w way, one bool, batch, workers int) {
 		return nil
 	}})
 	race.Race{
-		Unit: "sigs/s", Count: batch, Workers: workers, Ops: max(1, 64/batch), Lanes: lanes,
+		Unit: "sigs/s", Count: batch, Workers: workers, Ops: max(1, 64/batch), Rounds: rounds(batch), Lanes: lanes,
 		Prepare: func() error {
 			shared[0] = newRoot()
 			best.round(shared[0])

@@ -138,7 +138,7 @@ func raceVerifying(b *testing.B, by string, one bool, batch, workers int) {
 	}
 	lanes = append(lanes, race.Lane{Name: "limit", Op: verify(verifyLimit)})
 	race.Race{
-		Unit: "verifications/s", Count: batch, Workers: workers, Ops: ops, Lanes: lanes,
+		Unit: "verifications/s", Count: batch, Workers: workers, Ops: ops, Rounds: rounds(batch), Lanes: lanes,
 		Prepare: func() (err error) {
 			for w := range pools {
 				pools[w] = make([]signed, ops*batch)

@@ -2,6 +2,7 @@ package signer_test
 
 import (
 	"context"
+	"encoding/binary"
 	"testing"
 
 	"github.com/claystack/dvkeys/keyshare"
@@ -67,5 +68,59 @@ func BenchmarkVerifyDeposits(b *testing.B) {
 			}
 		}
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*count), "µs/deposit")
+	})
+}
+
+// BenchmarkSignAll signs one attestation for each of 1,000 validators: one root, one
+// commit of the history. The baseline signs as many roots one after the other.
+func BenchmarkSignAll(b *testing.B) {
+	const count = 1000
+	p := history(b, signer.Mainnet)
+	jobs := make([]signer.Job, count)
+	keys := make([]*keyshare.SecretKey, count)
+	for i := range jobs {
+		k, err := keyshare.Generate()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(k.Destroy)
+		g, err := signer.NewGuard(signer.Mainnet, k.PublicKey(), k, p, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		keys[i], jobs[i].Guard = k, g
+	}
+	b.Run("guarded", func(b *testing.B) {
+		epoch := uint64(364032)
+		for b.Loop() {
+			epoch++
+			for i := range jobs {
+				jobs[i].Duty = at(electra(), epoch)
+			}
+			results, err := signer.SignAll(context.Background(), jobs...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, r := range results {
+				if r.Err != nil {
+					b.Fatal(r.Err)
+				}
+			}
+		}
+		b.ReportMetric(float64(count*b.N)/b.Elapsed().Seconds(), "signatures/s")
+	})
+	b.Run("baseline-distinct-roots", func(b *testing.B) {
+		var root keyshare.Root
+		n := uint64(0)
+		for b.Loop() {
+			for _, k := range keys {
+				n++
+				binary.BigEndian.PutUint64(root[:], n)
+				if _, err := k.SignRoots(context.Background(), root); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(float64(count*b.N)/b.Elapsed().Seconds(), "signatures/s")
 	})
 }

@@ -52,8 +52,9 @@ type GuardOptions struct {
 	// their target.
 	MinEpoch uint64
 
-	// VerifyAfterSign verifies every signature before it is returned, about two
-	// more signatures' time each. Those that can not be taken back always are.
+	// VerifyAfterSign verifies every signature before it is returned: about two
+	// more signatures' time for one, little more for many of one root. Those that
+	// can not be taken back always are verified.
 	VerifyAfterSign bool
 
 	// Logger gets one record per duty: signed at Debug, denied and slashable at

@@ -125,6 +125,31 @@ func (b *batch) sign() {
 		of[t.Guard] = append(of[t.Guard], t)
 	}
 	each(len(guards), func(i int) { guards[i].sign(b.ctx, of[guards[i]]) })
+	b.verify()
+}
+
+// verify checks the signatures of the guards that ask for it, all together, and one
+// by one if that fails.
+func (b *batch) verify() {
+	var tasks []*task
+	var claims []keyshare.Signed
+	for i := range b.tasks {
+		if t := &b.tasks[i]; t.err == nil && t.Guard.verify && !t.Duty.traits().irrevocable {
+			tasks = append(tasks, t)
+			claims = append(claims, keyshare.Signed{PublicKey: t.Guard.public, Root: t.root, Signature: t.signature})
+		}
+	}
+	if len(tasks) == 0 {
+		return
+	}
+	start := time.Now()
+	if !keyshare.VerifyBatch(claims) {
+		each(len(tasks), func(i int) {
+			t := tasks[i]
+			t.signature, t.err = t.Guard.verified(t, t.signature, t.Guard.public.Verify)
+		})
+	}
+	tasks[0].Guard.watch.stage(b.ctx, stageVerify, start)
 }
 
 func (g *Guard) sign(ctx context.Context, tasks []*task) {
@@ -144,21 +169,23 @@ func (g *Guard) sign(ctx context.Context, tasks []*task) {
 	}
 }
 
-// checked returns the signature if it may leave.
+// checked returns the signature if there is one, and if one that can not be taken
+// back is right.
 func (g *Guard) checked(ctx context.Context, t *task, s keyshare.Signature) (keyshare.Signature, error) {
-	verify := g.public.Verify
-	switch {
-	case t.Duty.traits().irrevocable:
-		verify = g.public.VerifyIndependent
-	case s.IsZero():
-		return keyshare.Signature{}, errors.New("signer: sign: the key returned a missing signature")
-	case !g.verify:
+	if s.IsZero() {
+		return s, errors.New("signer: sign: the key returned a missing signature")
+	}
+	if !t.Duty.traits().irrevocable {
 		return s, nil
 	}
 	start := time.Now()
-	ok := verify(t.root, s)
-	g.watch.stage(ctx, stageVerify, start)
-	if !ok {
+	defer func() { g.watch.stage(ctx, stageVerify, start) }()
+	return g.verified(t, s, g.public.VerifyIndependent)
+}
+
+// verified returns the signature if it is the key's.
+func (g *Guard) verified(t *task, s keyshare.Signature, verify func(keyshare.Root, keyshare.Signature) bool) (keyshare.Signature, error) {
+	if !verify(t.root, s) {
 		return keyshare.Signature{}, fmt.Errorf("signer: %s: the key returned a signature that does not verify under its public key %v", t.Duty.traits().name, g.public)
 	}
 	return s, nil

@@ -74,6 +74,6 @@ func TestGuardMeasures(t *testing.T) {
 		"duty=voluntary exit outcome=denied ": 1,
 		"duty=missing outcome=failed ":        1,
 		"duty=randao outcome=signed ":         2,
-		"stage=protect ":                      1, "stage=sign ": 1, "stage=verify ": 3,
+		"stage=protect ":                      1, "stage=sign ": 1, "stage=verify ": 1,
 	}, m.seen, "%v", slices.Sorted(maps.Keys(m.seen)))
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 
+	"github.com/claystack/dvkeys/examples/internal/tokenflag"
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/pkcs11"
 	"github.com/claystack/dvkeys/hsm/software"
@@ -16,28 +18,18 @@ type custody struct {
 	kind       string
 	keys       string // file: the encrypted keys, or the records that the token has sealed
 	passphrase software.Passphrase
-	token      pkcs11.Config
-	pinFile    string
+	token      *tokenflag.Flags
 }
 
 func (c *custody) flags(fs *flag.FlagSet) {
-	fs.StringVar(&c.kind, "custody", "software", "where the keys are kept: software (an encrypted `file`) or pkcs11 (sealed by a token)")
+	fs.StringVar(&c.kind, "custody", "software", "where the keys are kept: software (an encrypted file) or pkcs11 (records that a token has sealed)")
 	fs.StringVar(&c.keys, "keys", "", "`file` of the encrypted or sealed keys (default keys.db in the folder of -out)")
-	fs.StringVar(&c.token.Module, "module", "/usr/lib/softhsm/libsofthsm2.so", "PKCS #11 `library` of the token")
-	fs.StringVar(&c.token.Token, "token", "dvkeys", "`label` of the token")
-	fs.StringVar(&c.pinFile, "pin-file", "", "`file` with the token's user PIN")
+	c.token = tokenflag.Register(fs)
 }
 
 // check finds what is wrong with the flags.
 func (c *custody) check() error {
-	switch c.kind {
-	case "software":
-	case "pkcs11":
-		if c.pinFile == "" {
-			return fmt.Errorf("-pin-file: is missing: -custody pkcs11 takes the token's PIN from a file")
-		}
-		c.token.PIN, c.token.CreateKEK = pkcs11.PINFile(c.pinFile), true
-	default:
+	if c.kind != "software" && c.kind != "pkcs11" {
 		return fmt.Errorf("-custody: %q, expected software or pkcs11", c.kind)
 	}
 	return nil
@@ -45,17 +37,22 @@ func (c *custody) check() error {
 
 // open opens the backend. Both make their file if it is not there, and the token its
 // key-encryption key.
-func (c *custody) open(ctx context.Context) (hsm.Backend, error) {
+func (c *custody) open(ctx context.Context, diag io.Writer) (hsm.Backend, error) {
 	if c.kind == "software" {
 		return software.Open(c.keys, c.passphrase, nil)
 	}
-	records, err := store.OpenFile(c.keys, nil)
+	config, err := c.token.Config(ctx, diag)
+	if err == nil && config.Store == nil {
+		config.Store, err = store.OpenFile(c.keys, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
-	token := c.token
-	token.Store = records
-	return pkcs11.Open(ctx, token)
+	token, err := pkcs11.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return token, nil
 }
 
 // holds says what the key file is.
@@ -63,5 +60,5 @@ func (c *custody) holds() string {
 	if c.kind == "software" {
 		return "the keys, encrypted: keep it and its passphrase"
 	}
-	return "the keys, sealed by the token " + c.token.Token + ": keep it and the token"
+	return "the keys, sealed by the token: keep it and the token"
 }

@@ -22,7 +22,7 @@ func TestTokenCustody(t *testing.T) {
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
 	out, err := program(append(args, "-out", a)...)
 	require.NoError(t, err)
-	require.Contains(t, out, "sealed by the token dvkeys")
+	require.Contains(t, out, "sealed by the token")
 	_, err = program(append(args, "-out", b)...)
 	require.NoError(t, err)
 	require.Equal(t, deposits(t, a), deposits(t, b))

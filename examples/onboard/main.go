@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	if err := os.MkdirAll(c.out, 0o700); err != nil {
 		return err
 	}
-	keys, err := c.custody.open(ctx)
+	keys, err := c.custody.open(ctx, diag)
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,6 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-operators", pass}, "-operators"},
 		{[]string{"-mnemonic-file", pass}, "-mnemonic-file"},
 		{[]string{"-custody", "paper"}, `-custody: "paper"`},
-		{[]string{"-custody", "pkcs11"}, "-pin-file: is missing"},
 		{[]string{"-mnemonic-index", "4294967296"}, "-mnemonic-index"},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")

@@ -19,9 +19,9 @@ func summarize(out io.Writer, c *config, b *dvkeys.Batch, paths []string) {
 		len(b.Validators), s.Network, b.Validators[0].Group.Threshold(), ids, s.Network.FormatAmount(s.Amount), s.Withdrawal)
 
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "nonce\tpublic key\tdeposit data root")
+	fmt.Fprintln(t, "nonce\tpublic key")
 	for _, v := range b.Validators {
-		fmt.Fprintf(t, "%d\t%s\t%s\n", v.Nonce, v.PublicKey, v.Deposit.DataRoot())
+		fmt.Fprintf(t, "%d\t%s\n", v.Nonce, v.PublicKey)
 	}
 	t.Flush()
 	fmt.Fprintln(out)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/miekg/pkcs11"
 	"github.com/stretchr/testify/require"
+
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 )
 
 // A child is this test program run once more, as another process that works on the same tokens.
@@ -36,10 +38,11 @@ func child(task string) int {
 
 // childTask does something to the secret keys of the main token that have a label.
 func childTask(task, label string) error {
-	if softhsm.err != nil {
-		return softhsm.err
+	path, err := softhsmtest.Module()
+	if err != nil {
+		return err
 	}
-	raw := pkcs11.New(softhsm.path)
+	raw := pkcs11.New(path)
 	if err := raw.Initialize(); err != nil {
 		return err
 	}

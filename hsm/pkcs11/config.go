@@ -31,8 +31,9 @@ type Config struct {
 	// CreateKEK has Open generate the key in the token if a new store's is not there.
 	CreateKEK bool
 
-	// Sessions is how many calls the token serves at a time, beside one session that keeps the login; 0 stands for 4.
-	// Each takes one of the token's sessions, of which some devices have few.
+	// Sessions is how many calls the token serves at a time; 0 stands for 4. Each takes one of the token's sessions, of
+	// which some devices have few. One more keeps the login, one is crypto11's; signing with RSA keys takes as many
+	// again.
 	Sessions int
 
 	// Cache keeps the keys that are open in guarded memory, so that the token is asked once for each. Signing then goes

@@ -252,6 +252,9 @@ func (d *device) parkedState() (state uint, alive bool) {
 	return info.State, true
 }
 
+// patience is how long closing waits for calls to end.
+const patience = 5 * time.Second
+
 var expired = func() <-chan time.Time {
 	c := make(chan time.Time)
 	close(c)
@@ -268,13 +271,13 @@ func (d *device) close() bool {
 	if closed {
 		return false
 	}
-	patience, idle := time.After(5*time.Second), 0
+	late, idle := time.After(patience), 0
 	for range cap(d.free) {
 		select {
 		case <-d.free:
 			idle++
-		case <-patience:
-			patience = expired // those that are free are still taken
+		case <-late:
+			late = expired // those that are free are still taken
 		}
 	}
 	d.mu.Lock()

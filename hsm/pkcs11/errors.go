@@ -34,6 +34,9 @@ func (e *Error) Error() string {
 	return text
 }
 
+// CodeName returns the module's code as a number and by its name, as in "0xA0: CKR_PIN_INCORRECT".
+func (e *Error) CodeName() string { return codeName(e.Code) }
+
 // Unwrap returns the sentinel.
 func (e *Error) Unwrap() error { return e.is }
 

@@ -160,7 +160,7 @@ func TestKEKRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config(t)
-			c.KEK = "kek that " + name
+			c.KEK = unique("kek that " + name)
 			generateAES(t, admin, c.KEK, test.change)
 			err := refused(t, c)
 			require.ErrorIs(t, err, hsm.ErrDenied)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/ThalesGroup/crypto11"
 	"github.com/miekg/pkcs11"
@@ -20,6 +21,7 @@ import (
 type identity struct {
 	mu      sync.Mutex
 	context *crypto11.Context // nil until needed
+	closing sync.WaitGroup    // contexts that were thrown away
 }
 
 // dead is an error after which a context of crypto11 is thrown away.
@@ -56,9 +58,7 @@ func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*cr
 		if !errors.As(err, &found) {
 			return value, err
 		}
-		if id.detach(c) {
-			go t.device.module.changing(c.Close) // waits for other calls to end
-		}
+		id.detach(t.device.module, c)
 		t.device.suspect(false)
 		if err = explain(doing, found.cause); classify(found.cause) == gone {
 			break
@@ -100,27 +100,35 @@ func (id *identity) holds(c *crypto11.Context) bool {
 	return id.context == c
 }
 
-// detach has the next call make a new context, and reports whether c was the one in use, which is then to be closed.
-func (id *identity) detach(c *crypto11.Context) bool {
+// detach has the next call make a new context, and closes this one when its calls have ended.
+func (id *identity) detach(m *module, c *crypto11.Context) {
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	if id.context != c {
-		return false
+	if id.context == c {
+		id.context = nil
+		id.closing.Go(func() { _ = m.changing(c.Close) })
 	}
-	id.context = nil
-	return true
 }
 
-// close ends the use of crypto11 by a token. A nil identity was never used.
+// close ends the use of crypto11 by a token. A nil identity was never used. Calls that are running have five seconds to
+// end.
 func (id *identity) close(m *module) {
 	if id == nil {
 		return
 	}
 	id.mu.Lock()
 	c := id.context
-	id.context = nil
 	id.mu.Unlock()
 	if c != nil {
-		_ = m.changing(c.Close)
+		id.detach(m, c)
+	}
+	done := make(chan struct{})
+	go func() {
+		id.closing.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
 	}
 }

@@ -135,16 +135,16 @@ func (t *Token) tryKEK(session pkcs11.SessionHandle, label string, key pkcs11.Ob
 	if err != nil {
 		return nil, mechanismError(err, label)
 	}
-	defer opened.destroy()
+	defer opened.Destroy()
 	wrong := &Error{Fault: fmt.Sprintf("AES-GCM with key-encryption key %q gives wrong results", label), Remedy: "the token or its module is faulty: do not use it", is: hsm.ErrDenied}
-	if !bytes.Equal(opened.bytes(), plain.Bytes()) {
+	if !bytes.Equal(plaintext(opened), plain.Bytes()) {
 		return nil, wrong
 	}
 	otherTag := slices.Clone(sealed)
 	otherTag[len(otherTag)-1] ^= 1
 	for _, forged := range []struct{ context, sealed []byte }{{append(slices.Clone(probeContext), 0), sealed}, {probeContext, otherTag}} {
 		if got, err := t.decrypt(session, key, forged.context, forged.sealed); err == nil {
-			got.destroy()
+			got.Destroy()
 			return nil, wrong
 		} else if c := classify(err); c != badData && c != vague && c != other {
 			return nil, err
@@ -178,24 +178,19 @@ func (t *Token) encrypt(session pkcs11.SessionHandle, key pkcs11.ObjectHandle, c
 	return sealed, nil
 }
 
-// plaintext is what the token decrypted, in guarded memory that had to have room for the tag too.
-type plaintext struct{ room *secret.Buffer }
+// plaintext returns what decrypt wrote, where the module wrote it. It is not copied from there, because what copies bytes
+// leaves them in registers, which the runtime saves on a stack when it interrupts a goroutine.
+func plaintext(room *secret.Buffer) []byte { return room.Bytes()[:room.Len()-tagSize] }
 
-// bytes returns the plaintext where the module wrote it. It is not copied from there, because what copies bytes leaves
-// them in registers, which the runtime saves on a stack when it interrupts a goroutine.
-func (p plaintext) bytes() []byte { return p.room.Bytes()[:p.room.Len()-tagSize] }
-
-func (p plaintext) destroy() { p.room.Destroy() }
-
-// decrypt opens IV, ciphertext and tag into guarded memory.
-func (t *Token) decrypt(session pkcs11.SessionHandle, key pkcs11.ObjectHandle, context, sealed []byte) (plaintext, error) {
+// decrypt opens IV, ciphertext and tag into guarded memory, which has to have room for the tag too: see plaintext.
+func (t *Token) decrypt(session pkcs11.SessionHandle, key pkcs11.ObjectHandle, context, sealed []byte) (*secret.Buffer, error) {
 	if len(sealed) <= ivSize+tagSize {
-		return plaintext{}, pkcs11.Error(pkcs11.CKR_ENCRYPTED_DATA_LEN_RANGE)
+		return nil, pkcs11.Error(pkcs11.CKR_ENCRYPTED_DATA_LEN_RANGE)
 	}
 	iv, body := sealed[:ivSize], sealed[ivSize:]
 	room, err := secret.New(len(body))
 	if err != nil {
-		return plaintext{}, err
+		return nil, err
 	}
 	n, err := t.device.module.cryptoki.decryptGCM(session, key, iv, context, body, room.Bytes())
 	if err == nil && n != len(body)-tagSize {
@@ -203,9 +198,9 @@ func (t *Token) decrypt(session pkcs11.SessionHandle, key pkcs11.ObjectHandle, c
 	}
 	if err != nil {
 		room.Destroy()
-		return plaintext{}, err
+		return nil, err
 	}
-	return plaintext{room}, nil
+	return room, nil
 }
 
 // generateKEK makes an AES-256 key in the token, which can encrypt and decrypt and never leaves it.

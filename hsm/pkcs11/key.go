@@ -89,8 +89,8 @@ func (k *key) withBytes(ctx context.Context, f func(plain []byte) error) error {
 	if err != nil {
 		return err
 	}
-	defer plain.destroy()
-	return f(plain.bytes())
+	defer plain.Destroy()
+	return f(plaintext(plain))
 }
 
 // withSecret lends the secret, whose public key was computed and found to be the record's, to f. With a cache the key
@@ -109,8 +109,8 @@ func (k *key) withSecret(ctx context.Context, f func(*keyshare.SecretKey) error)
 	if err != nil {
 		return err
 	}
-	parsed, err := keyshare.ParseSecretKey(plain.bytes())
-	plain.destroy()
+	parsed, err := keyshare.ParseSecretKey(plaintext(plain))
+	plain.Destroy()
 	if err != nil {
 		if errors.Is(err, keyshare.ErrSecretKey) {
 			err = corrupt(k.record, errors.New("holds no secret key"))
@@ -146,7 +146,7 @@ func (k *key) keep(parsed *keyshare.SecretKey) *keyshare.SecretKey {
 
 // open has the token open the record. If it does not open, the record is read again: another process that shares the
 // store may have sealed it anew, under a key-encryption key that replaced this one's.
-func (k *key) open(ctx context.Context) (plaintext, error) {
+func (k *key) open(ctx context.Context) (*secret.Buffer, error) {
 	k.mu.Lock()
 	r := k.record
 	k.mu.Unlock()
@@ -157,10 +157,10 @@ func (k *key) open(ctx context.Context) (plaintext, error) {
 	again, rerr := k.token.store.Get(ctx, r.PublicKey)
 	if errors.Is(rerr, hsm.ErrNotFound) {
 		k.token.forget(k.public)
-		return plaintext{}, rerr
+		return nil, rerr
 	}
 	if rerr != nil || bytes.Equal(again.Sealed, r.Sealed) {
-		return plaintext{}, err
+		return nil, err
 	}
 	if plain, err = k.token.openRecord(ctx, again); err == nil {
 		k.mu.Lock()
@@ -170,10 +170,10 @@ func (k *key) open(ctx context.Context) (plaintext, error) {
 	return plain, err
 }
 
-func (t *Token) openRecord(ctx context.Context, r store.Record) (plaintext, error) {
-	return use(ctx, t.device, "opening a key", func(session pkcs11.SessionHandle) (plaintext, error) {
+func (t *Token) openRecord(ctx context.Context, r store.Record) (*secret.Buffer, error) {
+	return use(ctx, t.device, "opening a key", func(session pkcs11.SessionHandle) (*secret.Buffer, error) {
 		return t.unseal(session, r)
-	}, plaintext.destroy)
+	}, (*secret.Buffer).Destroy)
 }
 
 // explain says why the secret is gone, if that is what failed.
@@ -235,8 +235,8 @@ func (t *Token) SignAll(ctx context.Context, root keyshare.Root, keys ...keyshar
 			if err != nil {
 				return nil, err
 			}
-			made, err := keyshare.SignRoots(ctx, plain.bytes(), root)
-			plain.destroy()
+			made, err := keyshare.SignRoots(ctx, plaintext(plain), root)
+			plain.Destroy()
 			if err != nil {
 				return nil, err
 			}

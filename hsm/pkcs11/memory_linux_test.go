@@ -79,7 +79,7 @@ func TestMemory(t *testing.T) {
 func TestMemoryOfShare(t *testing.T) {
 	ctx := t.Context()
 	token := openToken(t, config(t))
-	operator, err := token.GenerateRSA(ctx, "operator of the memory test")
+	operator, err := token.GenerateRSA(ctx, unique("operator of the memory test"))
 	require.NoError(t, err)
 	public, err := operator.PublicKey(ctx)
 	require.NoError(t, err)

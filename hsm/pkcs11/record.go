@@ -10,6 +10,7 @@ import (
 
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/internal/secret"
 )
 
 // The sealed bytes of a record are
@@ -63,15 +64,15 @@ func (t *Token) seal(session pkcs11.SessionHandle, r store.Record, kek string, p
 	return append(append([]byte{recordVersion, byte(len(kek))}, kek...), sealed...), nil
 }
 
-// unseal decrypts a record into guarded memory.
-func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (plaintext, error) {
+// unseal decrypts a record into guarded memory: see plaintext.
+func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (*secret.Buffer, error) {
 	label, sealed, err := cutRecord(r)
 	if err != nil {
-		return plaintext{}, err
+		return nil, err
 	}
 	k, err := t.kek(session, label)
 	if err != nil {
-		return plaintext{}, err
+		return nil, err
 	}
 	plain, err := t.decrypt(session, k.handle, recordContext(r, label), sealed)
 	if err == nil {
@@ -81,7 +82,7 @@ func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (plaintext,
 	case other:
 		// How a token says that a tag is wrong is not standardized well, so codes that mean nothing else are taken for it.
 		if code := (pkcs11.Error)(0); !errors.As(err, &code) {
-			return plaintext{}, err
+			return nil, err
 		}
 		fallthrough
 	case vague:
@@ -89,12 +90,12 @@ func (t *Token) unseal(session pkcs11.SessionHandle, r store.Record) (plaintext,
 		// probe is not at fault.
 		probe, perr := t.decrypt(session, k.handle, probeContext, k.probe)
 		if perr != nil {
-			return plaintext{}, perr
+			return nil, perr
 		}
-		probe.destroy()
+		probe.Destroy()
 	case badData:
 	default:
-		return plaintext{}, err
+		return nil, err
 	}
-	return plaintext{}, corrupt(r, fmt.Errorf("does not open with key-encryption key %q: it was altered, or belongs to another public key, label or token", label))
+	return nil, corrupt(r, fmt.Errorf("does not open with key-encryption key %q: it was altered, or belongs to another public key, label or token", label))
 }

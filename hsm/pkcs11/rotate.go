@@ -16,7 +16,8 @@ import (
 
 // Rotate seals all keys of the store under another key-encryption key of the token, which it generates if there is none
 // with that label, and returns how many it sealed anew. Keys can be used, made and deleted meanwhile, by this process and
-// by others that share the store: each record says itself which key-encryption key opens it.
+// by others that share the store: each record says itself which key-encryption key opens it. Call it in one process: two
+// that do not find the new key at the same time would both generate it.
 //
 // After a crash or an error the same call goes on where it stopped. When Rotate has returned without an error, nothing in
 // the store needs the former key-encryption key any more, and it can be destroyed with the token's own program: old
@@ -101,16 +102,16 @@ func (t *Token) reseal(session pkcs11.SessionHandle, r store.Record, kek string)
 	if err != nil {
 		return nil, err
 	}
-	defer plain.destroy()
-	if r.Sealed, err = t.seal(session, r, kek, plain.bytes()); err != nil {
+	defer plain.Destroy()
+	if r.Sealed, err = t.seal(session, r, kek, plaintext(plain)); err != nil {
 		return nil, err
 	}
 	again, err := t.unseal(session, r)
 	if err != nil {
 		return nil, err
 	}
-	defer again.destroy()
-	if subtle.ConstantTimeCompare(plain.bytes(), again.bytes()) != 1 {
+	defer again.Destroy()
+	if subtle.ConstantTimeCompare(plaintext(plain), plaintext(again)) != 1 {
 		return nil, &Error{Fault: fmt.Sprintf("the token sealed key %#x wrongly", r.PublicKey), Remedy: "the token or its module is faulty: do not use it; the record is as it was", is: hsm.ErrDenied}
 	}
 	return r.Sealed, nil

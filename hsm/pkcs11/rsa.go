@@ -149,6 +149,7 @@ func (t *Token) readRSA(session pkcs11.SessionHandle, label string, key pkcs11.O
 // same whether it did or not. How long the token takes over a wrong padding is its own matter: whoever lets others send
 // ciphertexts should not let them see what came of each.
 func (k *RSAKey) Decrypt(_ io.Reader, ciphertext []byte, options crypto.DecrypterOpts) ([]byte, error) {
+	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 	if o, ok := options.(*rsa.PKCS1v15DecryptOptions); options != nil && (!ok || o != nil && o.SessionKeyLen != 0) {
 		return nil, fmt.Errorf("pkcs11: decryption with options %T, expected *rsa.PKCS1v15DecryptOptions without SessionKeyLen", options)
 	}

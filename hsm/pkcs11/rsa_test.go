@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
@@ -35,14 +34,14 @@ func TestRSA(t *testing.T) {
 		"imported":  func(label string) (*RSAKey, error) { return token.ImportRSA(t.Context(), label, imported) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			label := "rsa " + name
-			k, err := make(label)
+			label := unique("rsa " + name)
+			_, err := make(label)
 			require.NoError(t, err)
 			_, err = make(label)
 			require.ErrorIs(t, err, hsm.ErrExists)
 			require.ErrorContains(t, err, label)
 
-			k = token.RSA(label)
+			k := token.RSA(label)
 			public, ok := k.Public().(*rsa.PublicKey)
 			require.True(t, ok)
 			require.Equal(t, 2048, public.N.BitLen())
@@ -89,6 +88,7 @@ func requireOpens(t *testing.T, k *RSAKey, public *rsa.PublicKey) {
 	}
 	_, err = k.Decrypt(nil, sealed.Ciphertext, &rsa.OAEPOptions{Hash: crypto.SHA256})
 	require.ErrorContains(t, err, "OAEPOptions")
+	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
 	_, err = k.Decrypt(nil, sealed.Ciphertext, &rsa.PKCS1v15DecryptOptions{SessionKeyLen: 66})
 	require.ErrorContains(t, err, "SessionKeyLen")
 }
@@ -141,30 +141,26 @@ func TestRSARefused(t *testing.T) {
 			return err
 		})
 	}
-	generate("extractable", true)
-	_, err = token.RSA("extractable").PublicKey(t.Context())
+	extractable, double := unique("extractable"), unique("double")
+	generate(extractable, true)
+	_, err = token.RSA(extractable).PublicKey(t.Context())
 	require.ErrorIs(t, err, hsm.ErrDenied)
 	require.ErrorContains(t, err, "can be read out")
-	generate("double", false)
-	generate("double", false)
-	_, err = token.RSA("double").PublicKey(t.Context())
+	generate(double, false)
+	generate(double, false)
+	_, err = token.RSA(double).PublicKey(t.Context())
 	require.ErrorIs(t, err, hsm.ErrDenied)
 	require.ErrorContains(t, err, "2 private keys")
 }
 
-// TestRSAPrints holds that no way to print the key shows more than its label.
 func TestRSAPrints(t *testing.T) {
-	token := rsaToken(t)
-	require.Contains(t, fmt.Sprint(token.RSA("x")), `RSA key "x"`)
-	b, err := json.Marshal(token.RSA("x"))
-	require.NoError(t, err)
-	require.Equal(t, "{}", string(b))
+	require.Contains(t, fmt.Sprint(rsaToken(t).RSA("x")), `RSA key "x" in PKCS #11 token "main"`)
 }
 
 // TestRSASurvives kills all sessions under an RSA key that has been used.
 func TestRSASurvives(t *testing.T) {
 	token := rsaToken(t)
-	k, err := token.GenerateRSA(t.Context(), "survivor")
+	k, err := token.GenerateRSA(t.Context(), unique("survivor"))
 	require.NoError(t, err)
 	public, err := k.PublicKey(t.Context())
 	require.NoError(t, err)
@@ -206,12 +202,12 @@ func TestHostInitialized(t *testing.T) {
 	host := pkcs11.New(path)
 	require.NoError(t, host.Initialize())
 	token := rsaToken(t)
-	_, err := token.GenerateRSA(t.Context(), "by crypto11")
+	_, err := token.GenerateRSA(t.Context(), unique("by crypto11"))
 	require.ErrorIs(t, err, hsm.ErrUnavailable)
 	require.ErrorContains(t, err, "initialized the module before")
 	imported, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	k, err := token.ImportRSA(t.Context(), "imported into a host's module", imported)
+	k, err := token.ImportRSA(t.Context(), unique("imported into a host's module"), imported)
 	require.NoError(t, err)
 	requireOpens(t, k, &imported.PublicKey)
 	require.NoError(t, token.Close())

@@ -4,10 +4,8 @@ package pkcs11
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -18,12 +16,10 @@ import (
 	"github.com/claystack/dvkeys/hsm/pkcs11/testtoken"
 	"github.com/claystack/dvkeys/hsm/store"
 	"github.com/claystack/dvkeys/internal/pgtest"
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 )
 
-const (
-	userPIN = "4711-user"
-	soPIN   = "0815-so"
-)
+const userPIN = softhsmtest.UserPIN
 
 // The tokens that TestMain makes. Two have the same label.
 const (
@@ -32,8 +28,8 @@ const (
 	twinToken  = "twins"
 )
 
-// softhsm is the path of SoftHSM's module, or why there is none.
-var softhsm struct {
+// soft is the path of SoftHSM's module, or why there is none.
+var soft struct {
 	path string
 	err  error
 }
@@ -48,69 +44,39 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		softhsm.path, softhsm.err = setUpSoftHSM(dir)
 		if task := os.Getenv(taskVariable); task != "" {
 			return child(task)
 		}
+		soft.path, soft.err = softhsmtest.Make(dir, mainToken, otherToken, twinToken, twinToken)
 		return pgtest.Run(m)
 	}())
 }
 
-// setUpSoftHSM makes a folder of tokens for this process, before the module is loaded, and returns the module's path.
-func setUpSoftHSM(dir string) (string, error) {
-	path, err := findSoftHSM()
-	if err != nil || os.Getenv(taskVariable) != "" {
-		return path, err
-	}
-	tokens := filepath.Join(dir, "tokens")
-	conf := filepath.Join(dir, "softhsm2.conf")
-	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", tokens)
-	if err := errors.Join(os.Mkdir(tokens, 0o700), os.WriteFile(conf, []byte(text), 0o600), os.Setenv("SOFTHSM2_CONF", conf)); err != nil {
-		return "", err
-	}
-	for _, label := range []string{mainToken, otherToken, twinToken, twinToken} {
-		out, err := exec.Command("softhsm2-util", "--module", path, "--init-token", "--free", "--label", label, "--pin", userPIN, "--so-pin", soPIN).CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("softhsm2-util: %w: %s", err, out)
-		}
-	}
-	return path, nil
-}
-
-func findSoftHSM() (string, error) {
-	if path := os.Getenv("DVKEYS_SOFTHSM"); path != "" {
-		return path, nil
-	}
-	for _, pattern := range []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/*/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so", "/opt/homebrew/lib/softhsm/libsofthsm2.so"} {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
-			return found[0], nil
-		}
-	}
-	return "", errors.New("no SoftHSM: install softhsm2, or set DVKEYS_SOFTHSM to the path of libsofthsm2.so")
-}
-
-// module returns SoftHSM's path, or skips the test. In continuous integration a missing module fails it.
+// softHSM returns SoftHSM's path, or skips the test. In continuous integration a missing module fails it.
 func softHSM(tb testing.TB) string {
 	tb.Helper()
-	if softhsm.err != nil {
+	if soft.err != nil {
 		if os.Getenv("CI") == "true" {
-			tb.Fatal(softhsm.err)
+			tb.Fatal(soft.err)
 		}
-		tb.Skip(softhsm.err)
+		tb.Skip(soft.err)
 	}
-	return softhsm.path
+	return soft.path
 }
 
 func pin(text string) PIN { return func() ([]byte, error) { return []byte(text), nil } }
 
-var kekNumber atomic.Int64
+var names atomic.Int64
+
+// unique makes a label that no object of a token has, also when a test runs for a second time.
+func unique(label string) string { return fmt.Sprintf("%s %d", label, names.Add(1)) }
 
 // config opens the main token with a new store file and a key-encryption key of its own.
 func config(tb testing.TB) Config {
 	tb.Helper()
 	return Config{
 		Module: softHSM(tb), Token: mainToken, PIN: pin(userPIN), CreateKEK: true,
-		KEK:   fmt.Sprintf("kek-%d", kekNumber.Add(1)),
+		KEK:   unique("kek"),
 		Store: openStore(tb, filepath.Join(tb.TempDir(), "keys.db")),
 	}
 }

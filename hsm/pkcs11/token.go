@@ -112,7 +112,7 @@ func (t *Token) measure() hsm.Info {
 // isSoftware reports whether a token's names are those of one that is a program.
 func isSoftware(names string) bool {
 	names = strings.ToLower(names)
-	for _, program := range []string{"softhsm", "soft token", "software", "nss", "kryoptic", "tpm2-pkcs11 sim", "dvkeys"} {
+	for _, program := range []string{"softhsm", "soft token", "software token", "nss generic", "kryoptic", "dvkeys"} {
 		if strings.Contains(names, program) {
 			return true
 		}

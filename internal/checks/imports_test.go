@@ -65,7 +65,7 @@ var standard = []struct {
 	path, why string
 	by        []string
 }{
-	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors", "internal/pgtest", "internal/killtest", "internal/vaulttest", "signer/slashing/internal/historytest"}},
+	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors", "internal/pgtest", "internal/softhsmtest", "internal/killtest", "internal/vaulttest", "signer/slashing/internal/historytest"}},
 	{"net/http", "only a client of a server speaks HTTP", []string{"hsm/vault", "internal/vaulttest", "signer/remote", "examples/..."}},
 	{"math/rand", "randomness is crypto/rand", nil},
 	{"math/rand/v2", "randomness is crypto/rand", nil},

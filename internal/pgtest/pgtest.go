@@ -42,12 +42,13 @@ func Run(m *testing.M) (code int) {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-interrupted
+		s := <-interrupted
 		server.once.Do(func() {}) // after a start that is under way
 		if server.stop != nil {
 			server.stop()
 		}
-		os.Exit(1)
+		signal.Reset(s)
+		_ = syscall.Kill(os.Getpid(), s.(syscall.Signal)) // and now as if nobody had asked to be told
 	}()
 	code = m.Run()
 	if server.stop != nil {

@@ -35,14 +35,18 @@ func (s Strategy) String() string {
 // Errors on which a caller takes a branch. The text of a returned error names the
 // file and the fault.
 var (
-	ErrCorrupt  = boltfile.ErrCorrupt                                                                   // nothing was changed; see the package comment
-	ErrInUse    = boltfile.ErrInUse                                                                     // another process has the file open
-	ErrNoSpace  = boltfile.ErrNoSpace                                                                   // nothing was stored: make room and repeat
-	ErrFailed   = boltfile.ErrFailed                                                                    // what the disk holds is unknown: open the file again
-	ErrClosed   = boltfile.ErrClosed                                                                    //
-	ErrNetwork  = errors.New("the history is of another chain")                                         // by its genesis validators root
-	ErrStopped  = errors.New("signing was stopped by an export")                                        // until Resume
-	ErrRollback = errors.New("the file is older than its counter says: signing with it can be slashed") // of Open
+	ErrCorrupt = boltfile.ErrCorrupt // nothing was changed; see the package comment
+	ErrInUse   = boltfile.ErrInUse   // another process has the file open
+	ErrNoSpace = boltfile.ErrNoSpace // nothing was stored: make room and repeat
+	ErrFailed  = boltfile.ErrFailed  // what the disk holds is unknown: open the file again
+	ErrClosed  = boltfile.ErrClosed
+
+	// ErrNetwork says that a history has another genesis validators root.
+	ErrNetwork = errors.New("the history is of another chain")
+	// ErrStopped says that an Export stopped a validator's signing, until Resume.
+	ErrStopped = errors.New("signing was stopped by an export")
+	// ErrRollback says that Open found an old copy of a file.
+	ErrRollback = errors.New("the file is older than its counter says: signing with it can be slashed")
 )
 
 // Counter is a number that only rises. It lies where a copy of the store's file

@@ -57,6 +57,9 @@ func measure(ctx context.Context, o options, results *report.Results, out, diag 
 	known := map[string]bool{}
 	return stream(ctx, program, append(args, "-test.benchtime="+o.benchtime), diag, []string{"TMPDIR=" + dir}, func(line string, kind report.Kind) {
 		p.clear()
+		if ctx.Err() != nil {
+			return // what now fails does so because the program was interrupted
+		}
 		switch kind {
 		case report.Started:
 			p.show(strings.TrimPrefix(line, "Benchmark"))
@@ -95,8 +98,12 @@ func stream(ctx context.Context, program string, args []string, diag io.Writer, 
 		each(lines.Text(), kind)
 	}
 	fault = errors.Join(fault, lines.Err())
-	if err := cmd.Wait(); err != nil {
-		return errors.Join(fmt.Errorf("the benchmarks failed: %w", err), fault, context.Cause(ctx))
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return errors.Join(fmt.Errorf("the benchmarks failed: %w", err), fault)
 	}
 	return fault
 }

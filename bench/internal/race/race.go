@@ -32,6 +32,7 @@ type Race struct {
 	Workers int    // goroutines that work at the same time
 	Cores   int    // that they may use; at least as many as workers
 	Ops     int    // operations of each worker in a turn
+	Rounds  int    // at least so many rounds, however long one takes; 0 is 1
 
 	// Prepare makes what the next round needs. It is not timed and may be nil.
 	Prepare func() error
@@ -49,14 +50,15 @@ func (r Race) Run(b *testing.B) {
 	defer Cores(max(r.Workers, r.Cores))()
 	turns := make([][]time.Duration, len(r.Lanes))
 	var latency []time.Duration
-	for round := 0; b.Loop(); round++ {
+	round := func() {
 		if r.Prepare != nil {
 			if err := r.Prepare(); err != nil {
 				b.Fatal(err)
 			}
 		}
+		first := len(turns[0])
 		for i := range r.Lanes {
-			k := (round + i) % len(r.Lanes) // nobody is always first
+			k := (first + i) % len(r.Lanes) // nobody is always first
 			took, ops, err := r.turn(r.Lanes[k].Op)
 			if err != nil {
 				b.Fatalf("%s: %v", r.Lanes[k].Name, err)
@@ -65,6 +67,11 @@ func (r Race) Run(b *testing.B) {
 			if k == 0 {
 				latency = append(latency, ops...)
 			}
+		}
+	}
+	for b.Loop() {
+		for range max(1, r.Rounds) {
+			round()
 		}
 	}
 	rate := func(k int) float64 {

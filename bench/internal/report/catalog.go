@@ -6,6 +6,7 @@ import "slices"
 type text struct {
 	group, title, note string
 	plotted            func(Row) bool // which rows stand in the plot; nil for all
+	unmarked           string         // a lane that does other work than the row, and has no mark in the plot
 }
 
 var catalog = []text{
@@ -22,7 +23,7 @@ var catalog = []text{
 	},
 	{
 		group: "Verify", title: "Verifying",
-		note: "Decoded points and a root that was not hashed before. dvkeys verifies a batch by one random linear combination. The " +
+		note: "Decoded points and roots that were not hashed before; one root is that of a round, hashed once by dvkeys. dvkeys verifies a batch by one random linear combination. The " +
 			"baseline is blst, one signature after the other, each on one core. The limit is one hash and one Miller loop for " +
 			"each distinct root, one more Miller loop and one final exponentiation for each batch, and two multi-scalar " +
 			"multiplications by 128-bit weights where a batch has several signatures.",
@@ -35,6 +36,7 @@ var catalog = []text{
 			"as drand does: it also computes each member's public key from the public polynomial. verification is one ordinary " +
 			"verification, hashing included, of a signature that is decoded. The limit decodes the partial signatures without " +
 			"subgroup check, checks one for all and verifies one.",
+		unmarked: "verification",
 	},
 	{
 		group: "Protect", title: "Slashing protection",
@@ -44,9 +46,10 @@ var catalog = []text{
 	},
 	{
 		group: "Guard", title: "Guarded signing, end to end",
-		note: "1,000 attestations for 1,000 validators over one root: the duty's root, policy, slashing records durably committed, " +
+		note: "One attestation for each of many validators, all over one root: the duty's root, policy, slashing records durably committed, " +
 			"signatures by keys of the software backend. blst signs as many, hashing each time, on as many cores, and records " +
 			"nothing. The limit is one hash, the multiplications and one synced write.",
+		plotted: func(r Row) bool { return r.is("strategy", "complete") },
 	},
 	{
 		group: "Open", title: "Opening the key store",
@@ -56,8 +59,16 @@ var catalog = []text{
 	},
 }
 
-func about(group string) text {
+// position returns where the catalog has a group; its end if it has not.
+func position(group string) int {
 	if i := slices.IndexFunc(catalog, func(t text) bool { return t.group == group }); i >= 0 {
+		return i
+	}
+	return len(catalog)
+}
+
+func about(group string) text {
+	if i := position(group); i < len(catalog) {
 		return catalog[i]
 	}
 	return text{group: group, title: group}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -40,13 +41,14 @@ const introduction = "Each row was measured in turns with its baselines and its 
 	"“× name” says how many times as fast as that baseline the row is. The limit runs only the primitives that the work can " +
 	"not be done without, with raw blst and keys in ordinary memory; “× limit” is 1 where nothing is lost."
 
-// groups returns the groups in the order of their first rows.
+// groups returns the groups in the order of the catalog, then those that it does not have, in the order of their rows.
 func (r *Results) groups() (names []string) {
 	for _, row := range r.Rows {
 		if !slices.Contains(names, row.Group) {
 			names = append(names, row.Group)
 		}
 	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(position(a), position(b)) })
 	return names
 }
 

@@ -40,7 +40,7 @@ func (r *Results) WriteSVG(w io.Writer) error {
 		fmt.Fprintf(&rows, `<text x="8" y="%d" class="h">%s</text>`+"\n", y-14, xml(text.title))
 		top := y - 6
 		for _, row := range drawn {
-			drawRow(&rows, row, y, &seen)
+			drawRow(&rows, row, text.unmarked, y, &seen)
 			y += rowHeight
 		}
 		grid(&body, top, y)
@@ -56,7 +56,7 @@ func (r *Results) WriteSVG(w io.Writer) error {
 }
 
 // drawRow writes a row's label, bar, marks and rate.
-func drawRow(b *strings.Builder, row Row, y int, seen *[]string) {
+func drawRow(b *strings.Builder, row Row, unmarked string, y int, seen *[]string) {
 	rate, _ := row.Rate()
 	limit, ok := row.Get(Limit + "-" + rate.Unit)
 	if !ok || limit <= 0 {
@@ -73,7 +73,7 @@ func drawRow(b *strings.Builder, row Row, y int, seen *[]string) {
 	fmt.Fprintf(b, `<text x="%d" y="%d" class="n">%s</text>`, labelWidth-8, y+barHeight-2, xml(strings.Join(label, ", ")))
 	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" class="b"/>`, labelWidth, y, at(rate.Value/limit)-labelWidth, barHeight)
 	for _, name := range row.Others() {
-		if name == Limit {
+		if name == Limit || name == unmarked {
 			continue
 		}
 		other, _ := row.Get(name + "-" + rate.Unit)

@@ -7,7 +7,7 @@
 // what it needs, decides, writes and commits. Two signers that ask for the same
 // validator at the same time wait for one another, so one of two contradicting
 // claims is refused; for different validators they do not wait. A batch of any size
-// costs one commit and two to four exchanges with the server. That there is one
+// costs one commit and five or six exchanges with the server. That there is one
 // block for a slot and one attestation for a target is a constraint of the tables
 // as well.
 //

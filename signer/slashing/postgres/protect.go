@@ -213,15 +213,15 @@ func (b *batch) decideVotes(read, write *pgx.Batch, claims []int) {
 	read.Queue(nearVotes, ids, at).Query(func(found pgx.Rows) error {
 		var entries voteColumns
 		n := 0
-		var firstTarget, firstLowest, beforeHighest, sameMin, sameMax, afterLowest *int64
+		var firstTarget, beforeHighest, sameMin, sameMax, afterLowest *int64
 		var root []byte
-		_, err := pgx.ForEachRow(found, []any{&firstTarget, &firstLowest, &beforeHighest, &sameMin, &sameMax, &root, &afterLowest}, func() error {
+		_, err := pgx.ForEachRow(found, []any{&firstTarget, &beforeHighest, &sameMin, &sameMax, &root, &afterLowest}, func() error {
 			i := claims[n]
 			c := b.claims[i]
 			n++
 			var first, before, same, after *history.Vote
 			if firstTarget != nil {
-				first = &history.Vote{Target: uint64(*firstTarget), Lowest: uint64(*firstLowest)}
+				first = &history.Vote{Target: uint64(*firstTarget)}
 			}
 			if beforeHighest != nil {
 				before = &history.Vote{Highest: uint64(*beforeHighest)}

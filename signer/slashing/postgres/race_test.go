@@ -134,7 +134,7 @@ func exportRace(t *testing.T, round int) {
 	for worker := range 3 {
 		store := open(t, connection)
 		done.Go(func() {
-			for i := 0; ; i++ {
+			for i := range 100_000 {
 				slot := uint64(3*i + worker)
 				if err := store.Protect(context.Background(), historytest.Block(a, slot, historytest.Root(1)))[0]; errors.Is(err, slashing.ErrStopped) {
 					return

@@ -66,9 +66,9 @@ const (
 		LEFT JOIN LATERAL (SELECT slot FROM dvkeys_blocks WHERE validator = c.validator ORDER BY slot LIMIT 1) AS first ON true
 		LEFT JOIN dvkeys_blocks AS same ON same.validator = c.validator AND same.slot = c.slot
 		ORDER BY c.i`
-	nearVotes = `SELECT first.target, first.lowest, before.highest, same.min_source, same.max_source, same.root, after.lowest
+	nearVotes = `SELECT first.target, before.highest, same.min_source, same.max_source, same.root, after.lowest
 		FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS c (validator, target, i)
-		LEFT JOIN LATERAL (SELECT target, lowest FROM dvkeys_attestations
+		LEFT JOIN LATERAL (SELECT target FROM dvkeys_attestations
 			WHERE validator = c.validator ORDER BY target LIMIT 1) AS first ON true
 		LEFT JOIN LATERAL (SELECT highest FROM dvkeys_attestations
 			WHERE validator = c.validator AND target < c.target ORDER BY target DESC LIMIT 1) AS before ON true

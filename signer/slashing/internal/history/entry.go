@@ -50,7 +50,8 @@ func CheckBlock(m Marks, first, same *Block, slot uint64, root [32]byte) (repeat
 
 // CheckVote decides about an attestation. first is the validator's entry with the lowest target; before, same and after
 // are the entries next below this target, at it, and next above it; nil if there is none. entry is to be stored, unless
-// the attestation repeats what was signed.
+// the attestation repeats what was signed. That no source may be lower than all of the history needs no look of its own:
+// behind the first entry such an attestation surrounds it.
 func CheckVote(m Marks, first, before, same, after *Vote, source, target uint64, root [32]byte) (entry Vote, repeated bool, err error) {
 	if source > target {
 		return Vote{}, false, refuse("attestation with source %d and target %d: the source is later", source, target)
@@ -67,8 +68,6 @@ func CheckVote(m Marks, first, before, same, after *Vote, source, target uint64,
 	switch {
 	case first != nil && target < first.Target:
 		return Vote{}, false, refuse("attestation with target %d: it is before the history, which begins at target %d", target, first.Target)
-	case first != nil && source < first.Lowest:
-		return Vote{}, false, refuse("attestation with source %d: it is before the history, which begins at source %d", source, first.Lowest)
 	case before != nil && source < before.Highest:
 		return Vote{}, false, refuse("attestation from %d to %d: it surrounds one with source %d", source, target, before.Highest)
 	case after != nil && source > after.Lowest:

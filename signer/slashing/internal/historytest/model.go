@@ -143,14 +143,15 @@ func (s suite) model(t *testing.T) {
 	keys := []keyshare.PublicKey{Key(t, 1), Key(t, 2)}
 	rapid.Check(t, func(t *rapid.T) {
 		store, m := s.open(t, keyshare.Root{}, s.complete), newModel(s.complete)
+		top := rapid.SampledFrom([]uint64{3, 6, 12}).Draw(t, "top")
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
-			if rapid.IntRange(0, 9).Draw(t, "what") == 0 {
-				require.NoError(t, store.Import(context.Background(), m.interchange(t, keys, 12)))
+			if rapid.IntRange(0, 4).Draw(t, "what") == 0 {
+				require.NoError(t, store.Import(context.Background(), m.interchange(t, keys, top)))
 				continue
 			}
 			claims := make([]signer.Claim, rapid.IntRange(1, 4).Draw(t, "claims"))
 			for i := range claims {
-				claims[i] = drawClaim(t, keys, 12)
+				claims[i] = drawClaim(t, keys, top)
 			}
 			for i, err := range store.Protect(context.Background(), claims...) {
 				require.Equal(t, m.grant(claims[i]), granted(t, err), "%+v", claims[i].Duty)

@@ -97,6 +97,26 @@ func (s suite) roundTrip(t *testing.T) {
 	require.NoError(t, protect(foreign, Block(a, 3, Root(1))), "nothing was taken")
 }
 
+// conflict imports two different signatures for one slot and one target: neither may be made again.
+func (s suite) conflict(t *testing.T) {
+	a := Key(t, 1)
+	for _, second := range []string{Root(2).String(), ""} {
+		store := s.open(t, keyshare.Root{}, s.complete)
+		for _, root := range []string{Root(1).String(), second} {
+			if root != "" {
+				root = `,"signing_root":"` + root + `"`
+			}
+			file := `{"metadata":{"interchange_format_version":"5","genesis_validators_root":"` + keyshare.Root{}.String() + `"},"data":[{"pubkey":"` + a.String() +
+				`","signed_blocks":[{"slot":"5"` + root + `}],"signed_attestations":[{"source_epoch":"1","target_epoch":"2"` + root + `}]}]}`
+			require.NoError(t, store.Import(context.Background(), []byte(file)))
+		}
+		for n := range uint64(3) {
+			require.ErrorIs(t, protect(store, Block(a, 5, Root(n))), signer.ErrSlashable)
+			require.ErrorIs(t, protect(store, Attestation(a, 1, 2, Root(n))), signer.ErrSlashable)
+		}
+	}
+}
+
 // refused makes claims that are none.
 func (s suite) refused(t *testing.T) {
 	store := s.open(t, keyshare.Root{}, s.complete)
@@ -121,4 +141,18 @@ func (s suite) refused(t *testing.T) {
 	require.Len(t, results, 2)
 	require.ErrorIs(t, results[0], context.Canceled)
 	require.ErrorIs(t, results[1], context.Canceled)
+}
+
+// folded looks for an attestation that surrounds one of which only the marks are left, in a history that was confused
+// by an import.
+func (s suite) folded(t *testing.T) {
+	store := s.open(t, keyshare.Root{}, s.complete)
+	a := Key(t, 1)
+	require.NoError(t, protect(store, Attestation(a, 50, 100, Root(1))))
+	require.NoError(t, protect(store, Attestation(a, 60, 700, Root(1))), "which folds the first")
+	file := `{"metadata":{"interchange_format_version":"5","genesis_validators_root":"` + keyshare.Root{}.String() + `"},"data":[{"pubkey":"` +
+		a.String() + `","signed_blocks":[],"signed_attestations":[{"source_epoch":"10","target_epoch":"650"}]}]}`
+	require.NoError(t, store.Import(context.Background(), []byte(file)))
+	require.ErrorIs(t, protect(store, Attestation(a, 20, 660, Root(1))), signer.ErrSlashable, "it surrounds 50 to 100")
+	require.Equal(t, s.complete, granted(t, protect(store, Attestation(a, 55, 660, Root(1)))))
 }

@@ -44,6 +44,8 @@ func Run(t *testing.T, open Open, stopped error) {
 			t.Run("interchange files", s.files)
 			t.Run("model", s.model)
 			t.Run("long histories", s.long)
+			t.Run("folded", s.folded)
+			t.Run("conflict", s.conflict)
 			t.Run("batch", s.batch)
 			t.Run("export stops signing", s.exportStops)
 			t.Run("export and import", s.roundTrip)
