@@ -48,9 +48,8 @@ func (e *DepositError) Error() string {
 
 // SignDeposit signs a deposit for the validator whose key k is. Everything is
 // checked before the key is used, a [DutyKey] is handed the deposit rather than its
-// root, and the signature is verified by the BLS library
-// that did not make it before it is returned. A fault of the deposit is a
-// *[DepositError]. o may be nil.
+// root, and the signature is verified by the BLS library that did not make it before
+// it is returned. A fault of the deposit is a *[DepositError]. o may be nil.
 func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalCredentials, amount Gwei, o *DepositOptions) (*DepositData, error) {
 	if err := n.check(); err != nil {
 		return nil, err
@@ -62,15 +61,19 @@ func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalC
 	if err := join(d.faults(n, o)); err != nil {
 		return nil, err
 	}
-	signature, err := signIrrevocable(ctx, n, k, d, d.root(n))
-	if err != nil {
-		return nil, fmt.Errorf("signer: deposit: %w", err)
+	root := d.root(n)
+	result := signAs(ctx, n, k, []Duty{d}, []keyshare.Root{root})[0]
+	if result.Err != nil {
+		return nil, fmt.Errorf("signer: deposit: %w", result.Err)
+	}
+	if !d.PublicKey.VerifyIndependent(root, result.Signature) {
+		return nil, fmt.Errorf("signer: deposit: the key returned a signature that does not verify under its public key %v", d.PublicKey)
 	}
 	return &DepositData{
 		PublicKey:             d.PublicKey,
 		WithdrawalCredentials: d.WithdrawalCredentials,
 		Amount:                d.Amount,
-		Signature:             signature,
+		Signature:             result.Signature,
 		ForkVersion:           n.GenesisForkVersion(),
 		NetworkName:           n.Name(),
 	}, nil

@@ -71,14 +71,3 @@ func asSlashable(err error) error {
 	}
 	return err
 }
-
-// signIrrevocable signs a duty that has been checked and is of a type that needs no
-// protection but can not be taken back. The signature is verified by the library that
-// did not make it.
-func signIrrevocable(ctx context.Context, n *Network, k keyshare.Key, d Duty, root keyshare.Root) (keyshare.Signature, error) {
-	result := signAs(ctx, n, k, []Duty{d}, []keyshare.Root{root})[0]
-	if result.Err == nil && !k.PublicKey().VerifyIndependent(root, result.Signature) {
-		return keyshare.Signature{}, fmt.Errorf("the key returned a signature that does not verify under its public key %v", k.PublicKey())
-	}
-	return result.Signature, result.Err
-}

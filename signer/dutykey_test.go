@@ -231,7 +231,7 @@ func TestDutyKeyAnswers(t *testing.T) {
 		"of other key": {wrong, []error{nil}, "does not verify", nil},
 	} {
 		j := judge{k, func(string, [][]byte) ([]keyshare.Signature, []error) { return c.signatures, c.errs }}
-		_, err := signer.SignOwnerNonce(t.Context(), signer.Hoodi, j, keyshare.Address{1}, 5)
+		_, err := signer.SignDeposit(t.Context(), signer.Hoodi, j, signer.ExecutionCredentials(keyshare.Address{9}), signer.ActivationBalance, nil)
 		require.ErrorContains(t, err, c.want, name)
 		if c.is != nil {
 			require.ErrorIs(t, err, c.is, name)

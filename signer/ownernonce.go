@@ -29,9 +29,9 @@ func (o OwnerNonce) signingRoot(*Network) (keyshare.Root, error) {
 	return ssv.OwnerNonceRoot(o.Owner, o.Nonce), nil
 }
 
-// SignOwnerNonce signs the owner's nonce with the validator's key, and verifies the
-// signature by the BLS library that did not make it. The network matters only to a
-// [DutyKey], which is told for which one the registration is meant.
+// SignOwnerNonce signs the owner's nonce with the validator's key, for [ssv.NewItem],
+// which verifies the signature by the BLS library that did not make it. The network
+// matters only to a [DutyKey], which is told for which one the registration is meant.
 func SignOwnerNonce(ctx context.Context, n *Network, k keyshare.Key, owner keyshare.Address, nonce uint64) (keyshare.Signature, error) {
 	if k == nil {
 		return keyshare.Signature{}, errors.New("signer: owner nonce: the key is missing")
@@ -41,9 +41,9 @@ func SignOwnerNonce(ctx context.Context, n *Network, k keyshare.Key, owner keysh
 	if err != nil {
 		return keyshare.Signature{}, err
 	}
-	signature, err := signIrrevocable(ctx, n, k, d, root)
-	if err != nil {
-		return keyshare.Signature{}, fmt.Errorf("signer: owner nonce: %w", err)
+	result := signAs(ctx, n, k, []Duty{d}, []keyshare.Root{root})[0]
+	if result.Err != nil {
+		return keyshare.Signature{}, fmt.Errorf("signer: owner nonce: %w", result.Err)
 	}
-	return signature, nil
+	return result.Signature, nil
 }

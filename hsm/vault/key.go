@@ -182,11 +182,10 @@ func (k *key) checkSplit(doing string, threshold int, to []keyshare.Operator, an
 	sealed := make([]keyshare.Sealed, len(to))
 	for i, s := range answer.Sealed {
 		member, ok := group.Member(to[i].ID)
-		pk, err := parsePublicKey(s.PublicKey)
-		if !ok || err != nil || pk != member || s.ID != uint64(to[i].ID) || len(s.Ciphertext) != keyshare.SealedSize {
+		if !ok || s.PublicKey != member.String() || s.ID != uint64(to[i].ID) || len(s.Ciphertext) != keyshare.SealedSize {
 			return nil, nil, nonsense(doing, "share %d of the engine is not that of operator %d", i, to[i].ID)
 		}
-		sealed[i] = keyshare.Sealed{ID: to[i].ID, PublicKey: pk, Ciphertext: s.Ciphertext}
+		sealed[i] = keyshare.Sealed{ID: to[i].ID, PublicKey: member, Ciphertext: s.Ciphertext}
 	}
 	return group, sealed, nil
 }
