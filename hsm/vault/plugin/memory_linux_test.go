@@ -25,12 +25,12 @@ import (
 // of the plugin's process and of Vault's.
 func TestMemory(t *testing.T) {
 	m := start(t, &vaulttest.Options{Raft: true})
-	for i := range 5 {
+	for i := range 3 {
 		name := fmt.Sprintf("k%d", i)
 		m.use(t, name, m.create(t, name))
 	}
 	secrets := map[string][]byte{}
-	for i := range 5 {
+	for i := range 3 {
 		name := fmt.Sprintf("k%d", i)
 		secrets[name] = m.learn(t, name)
 	}

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"regexp"
@@ -8,11 +9,10 @@ import (
 
 	"github.com/hashicorp/vault/sdk/logical"
 
-	"github.com/claystack/dvkeys/internal/strictjson"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
-// decode reads the object of a request.
+// decode reads the object of a request, which Vault has parsed before.
 func decode(req *logical.Request, v any) error {
 	data := req.Data
 	if data == nil {
@@ -22,7 +22,9 @@ func decode(req *logical.Request, v any) error {
 	if err != nil {
 		return invalid("dvkeys: the request is no JSON object")
 	}
-	if err := strictjson.Decode(b, v); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
 		return invalid("dvkeys: request: %v", err)
 	}
 	return nil

@@ -44,7 +44,7 @@ func (b *backend) sign(ctx context.Context, req *logical.Request, d *framework.F
 	if err != nil {
 		return nil, err
 	}
-	return answer(signed)
+	return &logical.Response{Data: map[string]any{"signatures": signed.Signatures}}, nil // answer(signed), but faster
 }
 
 func (b *backend) signMany(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {

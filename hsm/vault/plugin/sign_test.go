@@ -111,7 +111,7 @@ func testSlashing(t *testing.T, m *mount) {
 	m.signs(t, "attestation", "k", pk, vote(2, 4, 1))
 	m.signs(t, "attestation", "k", pk, vote(2, 4, 1)) // the same again
 	m.faults(t, wire.Slashable, "another one has been signed", "attestation", "k", vote(2, 4, 2))
-	m.faults(t, wire.Slashable, "before the history", "attestation", "k", vote(1, 5, 1))
+	m.faults(t, wire.Slashable, "surrounds", "attestation", "k", vote(1, 5, 1))
 	m.faults(t, wire.Slashable, "", "attestation", "k", vote(2, 3, 1))
 	m.signs(t, "attestation", "k", pk, vote(3, 5, 1))
 	block := signer.Block{Slot: 9, BodyRoot: keyshare.Root{1}}
