@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/signer"
@@ -25,77 +26,70 @@ const historyEntries = 8
 // is stored durably, and signs after that.
 type History struct{ record history.Record }
 
-// Claim checks an Attestation or a Block and records it. A refusal wraps
-// [signer.ErrSlashable] and changes nothing. If changed is false and there is no
-// error, the same duty is recorded already, and may be signed again.
-func (h *History) Claim(d signer.Duty, root keyshare.Root) (changed bool, err error) {
-	var repeated bool
-	next := h.record
-	switch d := d.(type) {
-	case signer.Block:
-		repeated, err = claimBlock(&next, d.Slot, root)
-	case signer.Attestation:
-		repeated, err = claimVote(&next, d.Source.Epoch, d.Target.Epoch, root)
-	default:
-		err = fmt.Errorf("slashing: a claim of %T, an attestation or a block expected", d)
+// Claim checks a claim and records it, as Protect of a Store does. A refusal wraps
+// [signer.ErrSlashable]; after any error the history is as it was. If changed is
+// false and there is no error, the same duty is recorded already, and may be signed
+// again.
+func (h *History) Claim(claim signer.Claim) (changed bool, err error) {
+	c, err := history.ParseClaim(claim)
+	if err != nil {
+		return false, fmt.Errorf("slashing: %w", err)
 	}
-	switch {
-	case history.Refused(err):
+	r, repeated := h.record, false
+	if c.Block {
+		repeated, err = addBlock(&r, c)
+	} else {
+		repeated, err = addVote(&r, c)
+	}
+	if err != nil {
 		return false, fmt.Errorf("%w: %w", signer.ErrSlashable, err)
-	case err != nil || repeated:
-		return false, err
 	}
-	h.record = history.Merge(next, history.Record{}, true)
+	if repeated {
+		return false, nil
+	}
+	h.record = history.Merge(r, history.Record{}, true)
 	h.fold()
 	return true, nil
 }
 
-func claimBlock(r *history.Record, slot uint64, root keyshare.Root) (repeated bool, err error) {
-	if slot > history.Limit {
-		return false, fmt.Errorf("slashing: slot %d, less than 2^63 expected", slot)
-	}
+func addBlock(r *history.Record, c history.Claim) (repeated bool, err error) {
 	var first, same *history.Block
 	for i := range r.Blocks {
-		if first == nil {
+		if i == 0 {
 			first = &r.Blocks[i]
 		}
-		if r.Blocks[i].Slot == slot {
+		if r.Blocks[i].Slot == c.At {
 			same = &r.Blocks[i]
 		}
 	}
-	repeated, err = history.CheckBlock(r.Marks, first, same, slot, root)
-	if err != nil || repeated {
-		return repeated, err
+	repeated, err = history.CheckBlock(r.Marks, first, same, c.At, c.Root)
+	if err == nil && !repeated {
+		r.Blocks = append(slices.Clone(r.Blocks), history.Block{Slot: c.At, Rooted: true, Root: c.Root})
 	}
-	r.Blocks = history.MergeBlocks(r.Blocks, []history.Block{{Slot: slot, Rooted: true, Root: root}})
-	return false, nil
+	return repeated, err
 }
 
-func claimVote(r *history.Record, source, target uint64, root keyshare.Root) (repeated bool, err error) {
-	if source > history.Limit || target > history.Limit {
-		return false, fmt.Errorf("slashing: epochs %d and %d, less than 2^63 expected", source, target)
-	}
+func addVote(r *history.Record, c history.Claim) (repeated bool, err error) {
 	var first, before, same, after *history.Vote
 	for i := range r.Votes {
 		v := &r.Votes[i]
-		if first == nil {
+		if i == 0 {
 			first = v
 		}
 		switch {
-		case v.Target < target:
+		case v.Target < c.At:
 			before = v
-		case v.Target == target:
+		case v.Target == c.At:
 			same = v
 		case after == nil:
 			after = v
 		}
 	}
-	entry, repeated, err := history.CheckVote(r.Marks, first, before, same, after, source, target, root)
-	if err != nil || repeated {
-		return repeated, err
+	entry, repeated, err := history.CheckVote(r.Marks, first, before, same, after, c.Source, c.At, c.Root)
+	if err == nil && !repeated {
+		r.Votes = append(slices.Clone(r.Votes), entry)
 	}
-	r.Votes = history.MergeVotes(r.Votes, []history.Vote{entry})
-	return false, nil
+	return repeated, err
 }
 
 // fold folds what is more than historyEntries into the marks, the oldest first.

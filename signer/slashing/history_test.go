@@ -23,9 +23,8 @@ func stored(t require.TestingT, h *slashing.History) *slashing.History {
 	return &again
 }
 
-func vote(source, target uint64) signer.Attestation {
-	return signer.Attestation{Source: signer.Checkpoint{Epoch: source}, Target: signer.Checkpoint{Epoch: target}}
-}
+// someKey is the validator of all histories here.
+func someKey(t require.TestingT) keyshare.PublicKey { return historytest.Key(t, 1) }
 
 // TestHistorySafe makes random claims, and looks at all that were granted for two that contradict each other.
 func TestHistorySafe(t *testing.T) {
@@ -40,7 +39,7 @@ func TestHistorySafe(t *testing.T) {
 			root := historytest.Root(rapid.Uint64Range(0, 2).Draw(t, "root"))
 			if rapid.Bool().Draw(t, "block") {
 				b := signed{target: rapid.Uint64Range(0, 30).Draw(t, "slot"), root: root}
-				_, err := h.Claim(signer.Block{Slot: b.target}, root)
+				_, err := h.Claim(historytest.Block(someKey(t), b.target, root))
 				if err != nil {
 					require.ErrorIs(t, err, signer.ErrSlashable)
 					continue
@@ -53,7 +52,7 @@ func TestHistorySafe(t *testing.T) {
 				continue
 			}
 			v := signed{rapid.Uint64Range(0, 30).Draw(t, "source"), rapid.Uint64Range(0, 30).Draw(t, "target"), root}
-			changed, err := h.Claim(vote(v.source, v.target), root)
+			changed, err := h.Claim(historytest.Attestation(someKey(t), v.source, v.target, root))
 			if err != nil {
 				require.ErrorIs(t, err, signer.ErrSlashable)
 				continue
@@ -76,47 +75,55 @@ func TestHistoryLive(t *testing.T) {
 	h := new(slashing.History)
 	for n := uint64(1); n < 600; n++ {
 		for _, repeated := range []bool{false, true} {
-			changed, err := h.Claim(vote(n-1, n), historytest.Root(n))
+			changed, err := h.Claim(historytest.Attestation(someKey(t), n-1, n, historytest.Root(n)))
 			require.NoError(t, err)
 			require.Equal(t, !repeated, changed)
-			changed, err = h.Claim(signer.Block{Slot: n}, historytest.Root(n))
+			changed, err = h.Claim(historytest.Block(someKey(t), n, historytest.Root(n)))
 			require.NoError(t, err)
 			require.Equal(t, !repeated, changed)
 			h = stored(t, h)
 		}
-		_, err := h.Claim(vote(n-1, n), historytest.Root(n+1))
+		_, err := h.Claim(historytest.Attestation(someKey(t), n-1, n, historytest.Root(n+1)))
 		require.ErrorIs(t, err, signer.ErrSlashable)
 	}
-	changed, err := h.Claim(vote(598, 599), historytest.Root(599))
+	changed, err := h.Claim(historytest.Attestation(someKey(t), 598, 599, historytest.Root(599)))
 	require.NoError(t, err)
 	require.False(t, changed)
-	_, err = h.Claim(vote(1, 2), historytest.Root(2))
+	_, err = h.Claim(historytest.Attestation(someKey(t), 1, 2, historytest.Root(2)))
 	require.ErrorIs(t, err, signer.ErrSlashable, "long folded")
-	_, err = h.Claim(signer.Randao{}, keyshare.Root{})
+	_, err = h.Claim(signer.Claim{Validator: someKey(t), Duty: signer.Randao{}})
 	require.ErrorContains(t, err, "an attestation or a block expected")
+	_, err = h.Claim(historytest.Block(someKey(t), 1<<63, keyshare.Root{}))
+	require.ErrorContains(t, err, "less than 2^63 expected")
+	require.NotErrorIs(t, err, signer.ErrSlashable)
 }
 
 func TestHistoryImport(t *testing.T) {
-	root := keyshare.Root{1}
-	file := []byte(`{"metadata":{"interchange_format_version":"5","genesis_validators_root":"` + root.String() + `"},"data":[{"pubkey":"` +
+	chain := keyshare.Root{1}
+	file := []byte(`{"metadata":{"interchange_format_version":"5","genesis_validators_root":"` + chain.String() + `"},"data":[{"pubkey":"` +
 		historytest.Key(t, 1).String() + `","signed_blocks":[{"slot":"7"}],"signed_attestations":[{"source_epoch":"3","target_epoch":"9"}]}]}`)
 	var h slashing.History
-	require.ErrorContains(t, h.Import(file, root, historytest.Key(t, 2)), "is not in it")
+	require.ErrorContains(t, h.Import(file, chain, historytest.Key(t, 2)), "is not in it")
 	require.ErrorContains(t, h.Import(file, keyshare.Root{2}, historytest.Key(t, 1)), "genesis validators root")
 	require.Equal(t, slashing.History{}, h)
-	require.NoError(t, h.Import(file, root, historytest.Key(t, 1)))
+	require.NoError(t, h.Import(file, chain, historytest.Key(t, 1)))
 	again := stored(t, &h)
-	for claim, granted := range map[signer.Duty]bool{
-		vote(4, 8): false, vote(3, 9): false, vote(2, 10): false, vote(3, 10): true, signer.Block{Slot: 7}: false, signer.Block{Slot: 8}: true,
+	k, root := someKey(t), keyshare.Root{3}
+	for _, c := range []signer.Claim{
+		historytest.Attestation(k, 4, 8, root), historytest.Attestation(k, 3, 9, root), historytest.Attestation(k, 2, 10, root), historytest.Block(k, 7, root),
 	} {
-		_, err := again.Claim(claim, keyshare.Root{3})
-		require.Equal(t, granted, err == nil, "%+v: %v", claim, err)
+		_, err := again.Claim(c)
+		require.ErrorIs(t, err, signer.ErrSlashable, "%+v", c.Duty)
+	}
+	for _, c := range []signer.Claim{historytest.Attestation(k, 3, 10, root), historytest.Block(k, 8, root)} {
+		_, err := again.Claim(c)
+		require.NoError(t, err, "%+v", c.Duty)
 	}
 }
 
 func TestHistoryUnmarshalRefuses(t *testing.T) {
 	var h slashing.History
-	_, err := h.Claim(vote(1, 2), keyshare.Root{1})
+	_, err := h.Claim(historytest.Attestation(someKey(t), 1, 2, keyshare.Root{1}))
 	require.NoError(t, err)
 	b, err := h.MarshalBinary()
 	require.NoError(t, err)
@@ -132,7 +139,7 @@ func FuzzHistory(f *testing.F) {
 	var h slashing.History
 	f.Add([]byte{})
 	for n := range uint64(10) {
-		_, err := h.Claim(vote(n, n+1), keyshare.Root{1})
+		_, err := h.Claim(historytest.Attestation(someKey(f), n, n+1, keyshare.Root{1}))
 		require.NoError(f, err)
 		b, err := h.MarshalBinary()
 		require.NoError(f, err)

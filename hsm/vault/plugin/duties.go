@@ -187,7 +187,7 @@ func (b *backend) protect(ctx context.Context, s logical.Storage, n *signer.Netw
 		if j.err != nil || !slashable(j.duty) {
 			continue
 		}
-		added, err := h.Claim(j.duty, j.root)
+		added, err := h.Claim(signer.Claim{Validator: pk, Duty: j.duty, Root: j.root})
 		if err != nil && !errors.Is(err, signer.ErrSlashable) {
 			err = invalid("%v", err)
 		}
