@@ -105,6 +105,13 @@ func (h *History) fold() {
 	}
 }
 
+// Merge unites the history with another one of the same validator and chain. It never
+// makes anything signable that was not.
+func (h *History) Merge(other *History) {
+	h.record = history.Merge(h.record, other.record, true)
+	h.fold()
+}
+
 // Import unites the history with a validator's part of an interchange file
 // (EIP-3076, version 5), which must be of the chain with that genesis validators root
 // and have that validator in it. It never makes anything signable that was not.
@@ -115,8 +122,7 @@ func (h *History) Import(file []byte, genesisValidatorsRoot keyshare.Root, valid
 	}
 	for _, v := range validators {
 		if v.Key == validator {
-			h.record = history.Merge(h.record, history.Record{Blocks: v.Blocks, Votes: v.Votes}, true)
-			h.fold()
+			h.Merge(&History{history.Record{Blocks: v.Blocks, Votes: v.Votes}})
 			return nil
 		}
 	}

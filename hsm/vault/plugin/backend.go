@@ -2,6 +2,8 @@ package plugin
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,12 +16,16 @@ import (
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
 )
 
-// Where things lie in the mount's storage.
+// Where things lie in the mount's storage. Vault's storage has neither transactions nor a way to write only what has not
+// changed, and what a plugin has written can still be on its way when the plugin has crashed and another process has taken
+// its place. Therefore no path is ever written with values that differ in anything that matters, but for the
+// configuration; and a name is written last, when it is certain what it stands for.
 const (
-	keyPrefix     = "key/"     // + name: a record
-	publicPrefix  = "public/"  // + public key in hex: the name
-	historyPrefix = "history/" // + genesis validators root + "/" + public key, in hex: a slashing.History
-	dataKeyPath   = "data-key"
+	namePrefix    = "name/"     // + name: the public key that it stands for, in hex
+	keyPrefix     = "key/"      // + name + "/" + public key: a record
+	publicPrefix  = "public/"   // + public key + "/" + name: nothing
+	historyPrefix = "history/"  // + genesis validators root + "/" + public key + "/" + process: a slashing.History
+	dataKeyPrefix = "data-key/" // + id: 32 bytes
 	configPath    = "config"
 )
 
@@ -35,6 +41,7 @@ type backend struct {
 	// name may take that of a public key.
 	names, publics []*locksutil.LockEntry
 
+	process             string        // a random name for this one
 	cpu                 chan struct{} // one place for each signature that is computed
 	signatures, refused atomic.Uint64
 }
@@ -43,13 +50,13 @@ type backend struct {
 func Factory(ctx context.Context, c *logical.BackendConfig) (logical.Backend, error) {
 	b := &backend{
 		names: locksutil.CreateLocks(), publics: locksutil.CreateLocks(),
-		cpu: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		process: randomID(), cpu: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	b.Backend = &framework.Backend{
 		BackendType:    logical.TypeLogical,
 		RunningVersion: wire.Version,
 		Help:           "Keeps BLS12-381 validator keys and signs with them. No path gives a secret out.",
-		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{keyPrefix, dataKeyPath}},
+		PathsSpecial:   &logical.Paths{SealWrapStorage: []string{keyPrefix, dataKeyPrefix}},
 		Paths: slices.Concat(
 			b.keyPaths(), b.signPaths(), b.dutyPaths(), b.splitPaths(), b.importPaths(), b.historyPaths(),
 			b.configPaths(), b.statsPaths(),
@@ -62,13 +69,14 @@ func Factory(ctx context.Context, c *logical.BackendConfig) (logical.Backend, er
 
 // invalidate forgets what another node has changed in the storage.
 func (b *backend) invalidate(_ context.Context, path string) {
-	name, isKey := strings.CutPrefix(path, keyPrefix)
+	kind, rest, _ := strings.Cut(path, "/")
 	switch {
-	case isKey:
+	case kind+"/" == keyPrefix || kind+"/" == namePrefix:
+		name, _, _ := strings.Cut(rest, "/")
 		b.ring.remove(name)
 	case path == configPath:
 		b.config.drop()
-	case path == dataKeyPath:
+	case strings.HasPrefix(path, dataKeyPrefix):
 		b.ring.drop()
 	}
 }
@@ -102,4 +110,11 @@ func write(pattern string, f framework.OperationFunc, help string) *framework.Pa
 		p.Fields = nameFields
 	}
 	return p
+}
+
+// randomID returns 32 hex digits that nobody has seen.
+func randomID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }

@@ -177,7 +177,7 @@ func (b *backend) protect(ctx context.Context, s logical.Storage, n *signer.Netw
 	lock := locksutil.LockForKey(b.publics, pk.String())
 	lock.Lock()
 	defer lock.Unlock()
-	h, err := readHistory(ctx, s, n, pk)
+	history, err := b.readLedger(ctx, s, n, pk)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (b *backend) protect(ctx context.Context, s logical.Storage, n *signer.Netw
 		if j.err != nil || !slashable(j.duty) {
 			continue
 		}
-		added, err := h.Claim(signer.Claim{Validator: pk, Duty: j.duty, Root: j.root})
+		added, err := history.Claim(signer.Claim{Validator: pk, Duty: j.duty, Root: j.root})
 		if err != nil && !errors.Is(err, signer.ErrSlashable) {
 			err = invalid("%v", err)
 		}
@@ -197,7 +197,7 @@ func (b *backend) protect(ctx context.Context, s logical.Storage, n *signer.Netw
 	if !changed {
 		return nil
 	}
-	return writeHistory(ctx, s, n, pk, h)
+	return history.write(ctx, s)
 }
 
 // signDuty signs what was judged. An error of its own stops the others, since the key or the request is gone.

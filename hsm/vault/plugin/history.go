@@ -44,40 +44,71 @@ func (b *backend) importHistory(ctx context.Context, req *logical.Request, d *fr
 	lock := locksutil.LockForKey(b.publics, r.PublicKey.String())
 	lock.Lock()
 	defer lock.Unlock()
-	h, err := readHistory(ctx, req.Storage, network, r.PublicKey)
+	l, err := b.readLedger(ctx, req.Storage, network, r.PublicKey)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Import([]byte(want.Interchange), network.GenesisValidatorsRoot(), r.PublicKey); err != nil {
+	if err := l.Import([]byte(want.Interchange), network.GenesisValidatorsRoot(), r.PublicKey); err != nil {
 		return nil, invalid("%v", err)
 	}
-	return nil, writeHistory(ctx, req.Storage, network, r.PublicKey, h)
+	return nil, l.write(ctx, req.Storage)
 }
 
-func historyPath(n *signer.Network, pk keyshare.PublicKey) string {
-	chain, key := n.GenesisValidatorsRoot(), pk.Bytes()
-	return historyPrefix + hex.EncodeToString(chain[:]) + "/" + hex.EncodeToString(key[:])
+// A history is kept in one entry for each process of the engine that has added to it, which no other process writes. So
+// what a process that has crashed had still on its way can not undo what its successor has recorded; and whatever that
+// was, no signature of it has left. The history is the union of the entries.
+func historyFolder(n *signer.Network, pk keyshare.PublicKey) string {
+	chain := n.GenesisValidatorsRoot()
+	return historyPrefix + hex.EncodeToString(chain[:]) + "/" + hexKey(pk) + "/"
 }
 
-func readHistory(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey) (*slashing.History, error) {
-	entry, err := s.Get(ctx, historyPath(n, pk))
+// ledger is a key's history on one chain, read under the lock of the public key and written under the same.
+type ledger struct {
+	slashing.History
+	folder, process string
+	others          []string // entries of other processes, which are in the history
+}
+
+func (b *backend) readLedger(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey) (*ledger, error) {
+	l := &ledger{folder: historyFolder(n, pk), process: b.process}
+	names, err := s.List(ctx, l.folder)
 	if err != nil {
 		return nil, err
 	}
-	h := new(slashing.History)
-	if entry == nil {
-		return h, nil
+	for _, name := range names {
+		entry, err := s.Get(ctx, l.folder+name)
+		if err != nil {
+			return nil, err
+		}
+		if entry == nil {
+			return nil, unavailable(fmt.Errorf("dvkeys: the history changed while it was read"))
+		}
+		var h slashing.History
+		if err := h.UnmarshalBinary(entry.Value); err != nil {
+			return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+		}
+		l.Merge(&h)
+		if name != l.process {
+			l.others = append(l.others, name)
+		}
 	}
-	if err := h.UnmarshalBinary(entry.Value); err != nil {
-		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
-	}
-	return h, nil
+	return l, nil
 }
 
-func writeHistory(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey, h *slashing.History) error {
-	b, err := h.MarshalBinary()
+// write stores the history, durably when it returns, and removes the entries that it makes superfluous. If one of these
+// stays, or comes back, it does no harm.
+func (l *ledger) write(ctx context.Context, s logical.Storage) error {
+	b, err := l.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	return s.Put(ctx, &logical.StorageEntry{Key: historyPath(n, pk), Value: b})
+	if err := s.Put(ctx, &logical.StorageEntry{Key: l.folder + l.process, Value: b}); err != nil {
+		return err
+	}
+	for _, name := range l.others {
+		if err := s.Delete(ctx, l.folder+name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

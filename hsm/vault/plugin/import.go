@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"sync"
 	"time"
 
@@ -54,9 +53,7 @@ func (w *wrapping) add(k *rsa.PrivateKey) (id string, err error) {
 	if w.keys == nil {
 		w.keys = map[string]wrappingKey{}
 	}
-	random := make([]byte, 16)
-	rand.Read(random)
-	id = hex.EncodeToString(random)
+	id = randomID()
 	w.keys[id] = wrappingKey{k, now.Add(wrappingLife)}
 	return id, nil
 }
@@ -144,7 +141,7 @@ func (b *backend) importKey(ctx context.Context, req *logical.Request, _ *framew
 	case r != nil && r.PublicKey != pk:
 		return nil, exists("dvkeys: the name %q is that of the key %v", r.Name, r.PublicKey)
 	case r != nil:
-		return b.publish(ctx, req.Storage, r.Name)
+		return b.publish(ctx, req.Storage, r)
 	}
 	other, err := nameOf(ctx, req.Storage, pk)
 	if err != nil {
@@ -154,10 +151,10 @@ func (b *backend) importKey(ctx context.Context, req *logical.Request, _ *framew
 		return nil, exists("dvkeys: the key is stored under the name %q", other)
 	}
 	r = &record{Name: want.Name, PublicKey: pk, Label: want.Label, Imported: true, Created: time.Now().UTC()}
-	if err := b.putRecord(ctx, req.Storage, r, k); err != nil {
+	if err := b.newRecord(ctx, req.Storage, r, k); err != nil {
 		return nil, err
 	}
-	return b.publish(ctx, req.Storage, r.Name)
+	return b.publish(ctx, req.Storage, r)
 }
 
 func checkImport(want wire.Import) error {

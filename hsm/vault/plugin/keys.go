@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -44,7 +45,7 @@ func (b *backend) keyPaths() []*framework.Path {
 }
 
 func (b *backend) list(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	names, err := req.Storage.List(ctx, keyPrefix)
+	names, err := req.Storage.List(ctx, namePrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -56,13 +57,15 @@ func (b *backend) list(ctx context.Context, req *logical.Request, d *framework.F
 		}
 		names = names[first:]
 	}
-	if limit := d.Get("limit").(int); limit < 1 || limit > wire.MaxPage {
-		names = names[:min(len(names), wire.MaxPage)]
-	} else {
-		names = names[:min(len(names), limit)]
+	limit := d.Get("limit").(int)
+	if limit < 1 || limit > wire.MaxPage {
+		limit = wire.MaxPage
 	}
 	l := wire.List{Names: []string{}, Info: map[string]wire.Key{}}
 	for _, name := range names {
+		if len(l.Names) == limit {
+			break
+		}
 		r, err := readRecord(ctx, req.Storage, name)
 		if err != nil {
 			return nil, err
@@ -96,6 +99,9 @@ func (b *backend) create(ctx context.Context, req *logical.Request, d *framework
 	lock.Lock()
 	defer lock.Unlock()
 	r, err := readRecord(ctx, req.Storage, name)
+	if err == nil && r == nil {
+		r, err = leftRecord(ctx, req.Storage, name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -106,28 +112,43 @@ func (b *backend) create(ctx context.Context, req *logical.Request, d *framework
 		}
 		defer k.Destroy()
 		r = &record{Name: name, PublicKey: k.PublicKey(), Label: want.Label, Created: time.Now().UTC()}
-		if err := b.putRecord(ctx, req.Storage, r, k); err != nil {
+		if err := b.newRecord(ctx, req.Storage, r, k); err != nil {
 			return nil, err
 		}
 	}
-	return b.publish(ctx, req.Storage, r.Name)
+	return b.publish(ctx, req.Storage, r)
 }
 
-// publish answers with the public key of a stored key, after the key, as read back from storage, has made a test
-// signature. The caller holds the lock of the name.
-func (b *backend) publish(ctx context.Context, s logical.Storage, name string) (*logical.Response, error) {
-	k, _ := b.ring.get(name)
-	if k == nil {
-		var err error
-		if k, err = b.load(ctx, s, name); err != nil {
-			return nil, err
-		}
-	}
-	err := b.compute(ctx, func() error { return hsm.TestSign(ctx, k.secret) })
+// publish lets the name stand for a stored key and answers with its public key, after the key, as read back from storage,
+// has made a test signature. The caller holds the lock of the name.
+func (b *backend) publish(ctx context.Context, s logical.Storage, r *record) (*logical.Response, error) {
+	open, generation := b.ring.get(r.Name)
+	stored, err := readRecordOf(ctx, s, r.Name, hexKey(r.PublicKey))
 	if err != nil {
 		return nil, err
 	}
-	return answer(k.wire())
+	if stored == nil {
+		return nil, fmt.Errorf("%w: the record of %q was not stored", errCorrupt, r.Name)
+	}
+	k, err := b.openRecord(ctx, s, stored)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.compute(ctx, func() error { return hsm.TestSign(ctx, k.secret) }); err != nil {
+		k.secret.Destroy()
+		return nil, err
+	}
+	if open != nil {
+		k.secret.Destroy()
+		return answer(stored.wire())
+	}
+	err = s.Put(ctx, &logical.StorageEntry{Key: namePrefix + stored.Name, Value: []byte(hexKey(stored.PublicKey))})
+	if err != nil {
+		k.secret.Destroy()
+		return nil, err
+	}
+	b.ring.add(k, generation)
+	return answer(stored.wire())
 }
 
 func (b *backend) delete(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
@@ -145,11 +166,20 @@ func (b *backend) delete(ctx context.Context, req *logical.Request, d *framework
 	case r == nil || r.PublicKey != found.PublicKey:
 		return nil, notFound("dvkeys: no key %q", found.Name)
 	}
-	if err := req.Storage.Delete(ctx, keyPrefix+r.Name); err != nil {
+	defer b.ring.remove(r.Name)
+	keys, err := req.Storage.List(ctx, keyPrefix+r.Name+"/")
+	if err != nil {
 		return nil, err
 	}
-	b.ring.remove(r.Name)
-	return nil, req.Storage.Delete(ctx, publicPath(r.PublicKey))
+	for _, key := range keys { // with what a crash may have left
+		if err := req.Storage.Delete(ctx, keyPrefix+r.Name+"/"+key); err != nil {
+			return nil, err
+		}
+	}
+	if err := req.Storage.Delete(ctx, publicPath(r.Name, r.PublicKey)); err != nil {
+		return nil, err
+	}
+	return nil, req.Storage.Delete(ctx, namePrefix+r.Name)
 }
 
 // open returns a key that can sign. If want is not "", the key must have that public key.

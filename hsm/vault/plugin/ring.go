@@ -7,12 +7,12 @@ import (
 	"github.com/claystack/dvkeys/keyshare"
 )
 
-// ring has the keys that are open, and the data key, in guarded memory.
+// ring has the keys that are open, and the data keys, in guarded memory.
 type ring struct {
 	mu         sync.Mutex
-	keys       map[string]*openKey // by name
-	data       *secret.Key         // nil until it is needed
-	generation uint64              // counts what was removed: what was read before is not to be kept
+	keys       map[string]*openKey    // by name
+	data       map[string]*secret.Key // the data keys by id, those that were needed
+	generation uint64                 // counts what was removed: what was read before is not to be kept
 }
 
 // openKey is a key that can sign, until its secret is destroyed.
@@ -60,22 +60,28 @@ func (r *ring) drop() {
 	for _, k := range r.keys {
 		k.secret.Destroy()
 	}
-	r.data.Destroy()
+	for _, k := range r.data {
+		k.Destroy()
+	}
 	r.keys, r.data = nil, nil
 }
 
-// dataKey returns the data key; open reads it from storage if it is not here.
-func (r *ring) dataKey(open func() (*secret.Key, error)) (*secret.Key, error) {
+// dataKey returns the data key with an id; read gets it from storage if it is not here.
+func (r *ring) dataKey(id string, read func() (*secret.Key, error)) (*secret.Key, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.data == nil {
-		k, err := open()
-		if err != nil {
-			return nil, err
-		}
-		r.data = k
+	if k := r.data[id]; k != nil {
+		return k, nil
 	}
-	return r.data, nil
+	k, err := read()
+	if err != nil {
+		return nil, err
+	}
+	if r.data == nil {
+		r.data = map[string]*secret.Key{}
+	}
+	r.data[id] = k
+	return k, nil
 }
 
 // any returns an open key, nil if there is none.

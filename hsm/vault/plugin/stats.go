@@ -46,9 +46,18 @@ func (b *backend) trySigning(ctx context.Context, s logical.Storage) error {
 			return err
 		}
 	}
-	names, err := s.List(ctx, keyPrefix)
-	if err != nil || len(names) == 0 {
+	names, err := s.List(ctx, namePrefix)
+	if err != nil {
 		return err
 	}
-	return b.use(ctx, s, names[0], "", test)
+	for _, name := range names {
+		r, err := readRecord(ctx, s, name)
+		if err != nil {
+			return err
+		}
+		if r != nil {
+			return b.use(ctx, s, name, "", test)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +25,7 @@ type storage struct {
 	logical.Storage
 	mu   sync.Mutex
 	puts int
+	hold func(*logical.StorageEntry) bool               // keeps an entry from being stored, and the process that wrote it crashes
 	put  func(n int, path string) (before, after error) // n counts from 1
 }
 
@@ -30,6 +33,9 @@ func (s *storage) Put(ctx context.Context, e *logical.StorageEntry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.puts++
+	if s.hold != nil && s.hold(e) {
+		return errDisk
+	}
 	var before, after error
 	if s.put != nil {
 		before, after = s.put(s.puts, e.Key)
@@ -176,8 +182,8 @@ func TestCrashAtEachWrite(t *testing.T) {
 			_, err := e.do(logical.UpdateOperation, "keys/k", nil)
 			e.storage.put = nil
 			if err == nil {
-				require.Equal(t, 4, at, "the data key, the name by public key, and the record")
-				require.Equal(t, 6, crashes)
+				require.Equal(t, 5, at, "the data key, the entry by public key, the record, and the name")
+				require.Equal(t, 8, crashes)
 				return
 			}
 			crashes++
@@ -209,16 +215,16 @@ func TestForgets(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{"a", "b"}, opened())
 	held := e.ring.keys["a"]
-	e.InvalidateKey(context.Background(), keyPrefix+"a")
+	e.InvalidateKey(context.Background(), namePrefix+"a")
 	require.Equal(t, []string{"b"}, opened())
 	_, err := held.secret.SignRoots(t.Context(), keyshare.Root{})
 	require.Error(t, err, "the secret is wiped")
 	_, _, err = e.vote(t, "a", 1, 2, 1)
 	require.NoError(t, err, "it is read again")
 
-	e.InvalidateKey(context.Background(), dataKeyPath)
+	e.InvalidateKey(context.Background(), dataKeyPrefix+"x")
 	require.Empty(t, opened())
-	require.Nil(t, e.ring.data)
+	require.Empty(t, e.ring.data)
 	_, _, err = e.vote(t, "b", 1, 2, 1)
 	require.NoError(t, err)
 
@@ -229,9 +235,9 @@ func TestForgets(t *testing.T) {
 	// Another node deletes a key and changes the configuration.
 	_, _, err = e.vote(t, "a", 2, 3, 1)
 	require.NoError(t, err)
-	require.NoError(t, e.storage.Delete(t.Context(), keyPrefix+"a"))
+	require.NoError(t, e.storage.Delete(t.Context(), namePrefix+"a"))
 	require.NoError(t, e.storage.Delete(t.Context(), configPath))
-	e.InvalidateKey(context.Background(), keyPrefix+"a")
+	e.InvalidateKey(context.Background(), keyPrefix+"a/x")
 	e.InvalidateKey(context.Background(), configPath)
 	_, err = e.do(logical.UpdateOperation, "sign/a", map[string]any{"roots": []string{keyshare.Root{}.String()}})
 	require.ErrorContains(t, err, "raw_signing is off")
@@ -261,34 +267,37 @@ func TestDamage(t *testing.T) {
 		return err
 	}
 	require.NoError(t, works())
-	a, b := entry(keyPrefix+"a"), entry(keyPrefix+"b")
+	path := func(prefix string) string {
+		paths, err := logical.CollectKeysWithPrefix(t.Context(), e.storage, prefix)
+		require.NoError(t, err)
+		require.Len(t, paths, 1)
+		return paths[0]
+	}
 	put := func(path, value string) {
 		require.NoError(t, e.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: []byte(value)}))
 	}
-
-	put(keyPrefix+"a", string(b.Value))
+	atA, atB := path(keyPrefix+"a/"), path(keyPrefix+"b/")
+	a, b := string(entry(atA).Value), string(entry(atB).Value)
+	put(atA, b)
 	require.ErrorIs(t, works(), errCorrupt, "another key's record")
-	put(keyPrefix+"a", strings.Replace(string(b.Value), `"name":"b"`, `"name":"a"`, 1))
-	require.ErrorIs(t, works(), errCorrupt, "another key's secret under this name")
-	put(keyPrefix+"a", "{")
+	sealed := func(record string) string { return regexp.MustCompile(`"sealed":"[^"]*"`).FindString(record) }
+	put(atA, strings.Replace(a, sealed(a), sealed(b), 1))
+	require.ErrorIs(t, works(), errCorrupt, "another key's secret")
+	put(atA, "{")
 	require.ErrorIs(t, works(), errCorrupt)
-	put(keyPrefix+"a", string(a.Value))
+	put(atA, a)
 	require.NoError(t, works())
 
-	data := entry(dataKeyPath)
-	require.NoError(t, e.storage.Delete(t.Context(), dataKeyPath))
-	require.ErrorIs(t, works(), errCorrupt, "no new data key is made where there are keys")
-	_, err := e.do(logical.UpdateOperation, "keys/c", nil)
-	require.ErrorIs(t, err, errCorrupt)
-	put(dataKeyPath, string(make([]byte, 32)))
+	atData := path(dataKeyPrefix)
+	data := string(entry(atData).Value)
+	require.NoError(t, e.storage.Delete(t.Context(), atData))
+	require.ErrorIs(t, works(), errCorrupt, "no other data key is taken")
+	put(atData, string(make([]byte, 32)))
 	require.ErrorIs(t, works(), errCorrupt)
-	put(dataKeyPath, string(data.Value))
+	put(atData, data)
 	require.NoError(t, works())
 
-	histories, err := logical.CollectKeysWithPrefix(t.Context(), e.storage, historyPrefix)
-	require.NoError(t, err)
-	require.Len(t, histories, 1)
-	put(histories[0], "damaged")
+	put(path(historyPrefix), "damaged")
 	require.ErrorIs(t, works(), errCorrupt)
 }
 
@@ -312,4 +321,71 @@ func TestCancelled(t *testing.T) {
 	var coded logical.HTTPCodedError
 	require.ErrorAs(t, err, &coded)
 	require.Equal(t, 503, coded.Code())
+}
+
+// TestLateWrites lets what a crashed process was writing arrive after another one has taken its place and has done the
+// same in its own way: neither the name's key nor what was recorded is undone.
+func TestLateWrites(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "other") // makes the data key
+	var late []*logical.StorageEntry
+	holdBack := func(prefixes ...string) {
+		late = nil
+		e.storage.hold = func(entry *logical.StorageEntry) bool {
+			held := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(entry.Key, p) })
+			if held {
+				late = append(late, entry)
+			}
+			return held
+		}
+	}
+	arrive := func() {
+		e.storage.hold = nil
+		require.NotEmpty(t, late)
+		for _, entry := range late {
+			require.NoError(t, e.storage.Put(t.Context(), entry))
+		}
+	}
+	for _, at := range []string{publicPrefix, keyPrefix} {
+		name := "k" + strings.TrimSuffix(at, "/")
+		holdBack(at)
+		_, err := e.do(logical.UpdateOperation, "keys/"+name, nil)
+		require.Error(t, err)
+		e.storage.hold = nil
+		e.restart(t)
+		pk := e.create(t, name)
+		arrive()
+		require.Equal(t, pk, e.create(t, name))
+		e.restart(t)
+		require.Equal(t, pk, e.create(t, name))
+		list, err := e.do(logical.ListOperation, "keys/", nil)
+		require.NoError(t, err)
+		require.Contains(t, list["keys"], name)
+		_, err = e.do(logical.DeleteOperation, "keys/"+name, nil)
+		require.NoError(t, err)
+		require.NotEqual(t, pk, e.create(t, name))
+	}
+
+	e.create(t, "v")
+	_, _, err := e.vote(t, "v", 1, 10, 1)
+	require.NoError(t, err)
+	holdBack(historyPrefix)
+	_, _, err = e.vote(t, "v", 1, 11, 1)
+	require.Error(t, err)
+	e.storage.hold = nil
+	e.restart(t)
+	signature, _, err := e.vote(t, "v", 1, 12, 1)
+	require.NoError(t, err)
+	require.NotEmpty(t, signature)
+	arrive()
+	for _, target := range []uint64{10, 11, 12} {
+		_, code, err := e.vote(t, "v", 1, target, 2)
+		require.NoError(t, err)
+		require.Equal(t, wire.Slashable, code, "target %d", target)
+	}
+	_, _, err = e.vote(t, "v", 12, 13, 1)
+	require.NoError(t, err)
+	entries, err := logical.CollectKeysWithPrefix(t.Context(), e.storage, historyPrefix)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "one process writes, and one entry is left")
 }
