@@ -212,7 +212,7 @@ func TestEngineFaults(t *testing.T) {
 type proxy struct {
 	net.Listener
 	to      string
-	losing  atomic.Bool
+	losing  atomic.Int64 // the answer that is to be lost, counted down; nothing below 1
 	dropped atomic.Int64
 }
 
@@ -244,7 +244,7 @@ func (p *proxy) pass(in net.Conn) {
 	b := make([]byte, 64<<10)
 	for {
 		n, err := out.Read(b)
-		if n > 0 && p.losing.Swap(false) {
+		if n > 0 && p.losing.Add(-1) == 0 {
 			p.dropped.Add(1)
 			return // the request has been carried out, and nobody learns of it
 		}
@@ -270,7 +270,7 @@ func TestAnswersLost(t *testing.T) {
 	lose := func(what string, f func() error) {
 		t.Helper()
 		before := p.dropped.Load()
-		p.losing.Store(true)
+		p.losing.Store(1)
 		require.NoError(t, f(), what)
 		require.Equal(t, before+1, p.dropped.Load(), what)
 	}
@@ -286,14 +286,20 @@ func TestAnswersLost(t *testing.T) {
 	lose("generating without a label", func() error { _, err := b.Generate(t.Context(), ""); return err })
 	require.Equal(t, 2, count(), "no key is made twice")
 	secretKey := newKey(t)
-	lose("importing, the first answer", func() error { _, err := b.Import(t.Context(), "imported", secretKey); return err })
-	require.Equal(t, 3, count())
+	lose("importing, the answer to the first step", func() error { _, err := b.Import(t.Context(), "imported", secretKey); return err })
+	p.losing.Store(2)
+	_, err = b.Import(t.Context(), "imported too", newKey(t))
+	require.NoError(t, err)
+	require.Negative(t, p.losing.Load(), "and to the second")
+	require.Equal(t, 4, count())
 	lose("signing", func() error { _, err := k.SignRoots(t.Context(), keyshare.Root{}); return err })
 	lose("splitting", func() error { _, _, err := k.Split(t.Context(), 2, operators(t, 2)); return err })
 	lose("opening", func() error { _, err := b.Open(t.Context(), k.PublicKey()); return err })
 	lose("listing", func() error { count(); return nil })
-	lose("deleting, the first answer", func() error { return b.Delete(t.Context(), k.PublicKey()) })
-	require.Equal(t, 2, count())
+	p.losing.Store(2)
+	require.NoError(t, b.Delete(t.Context(), k.PublicKey()), "deleting, after the key was looked up")
+	require.Negative(t, p.losing.Load())
+	require.Equal(t, 3, count())
 }
 
 // TestKilledWhileSigning kills the plugin and the server again and again while clients make and use keys.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/store"
 )
 
 // KV says where in Vault sealed records are kept: below a path of a KV version 2 engine. The entries are header, keys/*
@@ -28,9 +29,31 @@ type KV struct {
 // them left behind does not exist, and is overwritten by the next.
 type kv struct {
 	session *session
+	owned   bool // the session is this store's to close
 	where   KV
 	device  string
 	closed  atomic.Bool
+}
+
+// OpenKV logs in and returns the store of sealed records at a place of a KV version 2 engine, for a backend whose keys are
+// sealed elsewhere: by a PKCS #11 token, for one. OpenTransit has its own. Several processes may use one place at the same
+// time. The token's policy must allow to create, read and update data/, to read and list metadata/ and to update destroy/
+// below the place; c.Mount and c.Coalesce are not used.
+func OpenKV(ctx context.Context, c Config, where KV) (store.Store, error) {
+	s, err := openSession(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	records, err := newKV(s, where)
+	if err == nil {
+		records.owned = true
+		_, err = records.Header(ctx) // that it can be read
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return records, nil
 }
 
 func newKV(s *session, where KV) (*kv, error) {
@@ -46,9 +69,14 @@ func newKV(s *session, where KV) (*kv, error) {
 
 func (s *kv) String() string { return "KV version 2, " + s.device }
 
-// Close implements store.Store. The session is not the store's to close.
+// GoString is String.
+func (s *kv) GoString() string { return s.String() }
+
+// Close implements store.Store.
 func (s *kv) Close() error {
-	s.closed.Store(true)
+	if !s.closed.Swap(true) && s.owned {
+		s.session.close()
+	}
 	return nil
 }
 
@@ -88,30 +116,42 @@ func (s *kv) get(ctx context.Context, entry string, v any) (version, error) {
 	return answer.Metadata.Version, err
 }
 
-// last returns the version of an entry's last write, also if what it wrote was deleted since.
-func (s *kv) last(ctx context.Context, entry string) (version, error) {
+// getLast is get, but an entry in which nothing is now has the version of its last write, 0 only if there was none. What
+// it returns was so at one moment.
+func (s *kv) getLast(ctx context.Context, entry string, v any) (found bool, last version, err error) {
+	if last, err = s.get(ctx, entry, v); err != nil || last > 0 {
+		return err == nil, last, err
+	}
 	var metadata struct {
 		Current version `json:"current_version"`
 	}
-	err := s.do(ctx, &request{doing: "reading the version of " + entry, method: http.MethodGet, path: s.at("metadata", entry), read: into(&metadata)})
-	if errors.Is(err, hsm.ErrNotFound) {
-		return 0, nil
+	err = s.do(ctx, &request{doing: "reading the version of " + entry, method: http.MethodGet, path: s.at("metadata", entry), read: into(&metadata)})
+	if err != nil && !errors.Is(err, hsm.ErrNotFound) {
+		return false, 0, err
 	}
-	return metadata.Current, err
+	// It may have been written between the two reads. If it is still empty, it was when the version was read.
+	if last, err = s.get(ctx, entry, v); err != nil || last > 0 {
+		return err == nil, last, err
+	}
+	return false, metadata.Current, nil
 }
 
-// errMismatch: the entry was written since. Or by this very write, whose first answer was lost: who cares looks.
-var errMismatch = errors.New("vault: the entry has been written meanwhile")
+// mismatch is the error of a write after which the entry has another version than was expected. If the write was sent more
+// than once, it may have been by its own first attempt, whose answer was lost.
+type mismatch struct{ repeated bool }
 
-// set writes an entry if its last version is still after.
+func (*mismatch) Error() string { return "vault: the entry has been written meanwhile" }
+
+// set writes an entry if its last version is still after. If it is not, the error is a *mismatch.
 func (s *kv) set(ctx context.Context, entry string, v any, after version) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
+	attempts := 0
 	body := map[string]any{"options": map[string]any{"cas": after}, "data": v}
-	err := s.do(ctx, &request{doing: "writing " + entry, method: http.MethodPut, path: s.at("data", entry), body: body})
+	err := s.do(ctx, &request{doing: "writing " + entry, method: http.MethodPut, path: s.at("data", entry), body: body, sent: func() { attempts++ }})
 	if e := (*Error)(nil); errors.As(err, &e) && e.Status == http.StatusBadRequest && strings.Contains(e.Fault, "check-and-set") {
-		return errMismatch
+		return &mismatch{attempts > 1}
 	}
 	return err
 }

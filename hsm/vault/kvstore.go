@@ -27,6 +27,7 @@ type (
 		PublicKey string `json:"public_key"` // hex
 		Label     string `json:"label"`
 		Sealed    []byte `json:"sealed"`
+		Void      bool   `json:"void,omitempty"` // there is no record: see void
 	}
 )
 
@@ -66,10 +67,7 @@ func (s *kv) SetHeader(ctx context.Context, old, next []byte) error {
 		return err
 	}
 	var h headerEntry
-	v, err := s.get(ctx, headerPath, &h)
-	if err == nil && v == 0 {
-		v, err = s.last(ctx, headerPath)
-	}
+	_, v, err := s.getLast(ctx, headerPath, &h)
 	if err != nil {
 		return err
 	}
@@ -77,7 +75,7 @@ func (s *kv) SetHeader(ctx context.Context, old, next []byte) error {
 		return store.ErrChanged
 	}
 	err = s.set(ctx, headerPath, headerEntry{next}, v)
-	if !errors.Is(err, errMismatch) {
+	if m := (*mismatch)(nil); !errors.As(err, &m) {
 		return err
 	}
 	h = headerEntry{}
@@ -90,17 +88,16 @@ func (s *kv) SetHeader(ctx context.Context, old, next []byte) error {
 	return nil
 }
 
-// readRecord returns a record that may be nobody's, and its version.
-func (s *kv) readRecord(ctx context.Context, name string) (store.Record, version, error) {
+// look returns a record, which may be nobody's, and the version of its entry's last write, whether or not it is there.
+func (s *kv) look(ctx context.Context, name string) (r store.Record, found bool, last version, err error) {
 	if strings.Contains(name, "/") {
-		return store.Record{}, 0, corrupt("reading a record", "a key's entry names %.120q", name)
+		return store.Record{}, false, 0, corrupt("reading a record", "a key's entry names %.120q", name)
 	}
 	var e record
-	v, err := s.get(ctx, recordPath+name, &e)
-	if err != nil || v == 0 {
-		return store.Record{}, 0, err
+	if found, last, err = s.getLast(ctx, recordPath+name, &e); err != nil || !found || e.Void {
+		return store.Record{}, false, last, err
 	}
-	r := store.Record{Label: e.Label, Sealed: e.Sealed}
+	r = store.Record{Label: e.Label, Sealed: e.Sealed}
 	pk, err := hex.DecodeString(e.PublicKey)
 	if err == nil && len(pk) == len(r.PublicKey) {
 		copy(r.PublicKey[:], pk)
@@ -111,9 +108,9 @@ func (s *kv) readRecord(ctx context.Context, name string) (store.Record, version
 		err = errors.New("is another key's")
 	}
 	if err != nil {
-		return store.Record{}, 0, corrupt("reading a record", "record %s: %v", name, err)
+		return store.Record{}, false, 0, corrupt("reading a record", "record %s: %v", name, err)
 	}
-	return r, v, nil
+	return r, true, last, nil
 }
 
 // Get implements store.Store.
@@ -128,12 +125,13 @@ func (s *kv) find(ctx context.Context, pk [store.PublicKeySize]byte) (r store.Re
 	if ofKey, err = s.get(ctx, keyPath(pk), &p); err != nil {
 		return store.Record{}, 0, 0, err
 	}
+	found := false
 	if ofKey > 0 {
-		if r, ofRecord, err = s.readRecord(ctx, p.Record); err != nil {
+		if r, found, ofRecord, err = s.look(ctx, p.Record); err != nil {
 			return store.Record{}, 0, 0, err
 		}
 	}
-	if ofRecord == 0 || r.PublicKey != pk {
+	if !found || r.PublicKey != pk {
 		return store.Record{}, 0, 0, &Error{Doing: "reading a record", Fault: fmt.Sprintf("there is none of key %#x", pk), is: hsm.ErrNotFound}
 	}
 	return r, ofKey, ofRecord, nil
@@ -141,101 +139,27 @@ func (s *kv) find(ctx context.Context, pk [store.PublicKeySize]byte) (r store.Re
 
 // Lookup implements store.Store.
 func (s *kv) Lookup(ctx context.Context, label string) (store.Record, error) {
-	r, v, err := s.readRecord(ctx, nameOfRecord([store.PublicKeySize]byte{}, label))
+	r, found, err := s.holder(ctx, nameOfRecord([store.PublicKeySize]byte{}, label))
 	if err != nil {
 		return store.Record{}, err
 	}
-	if v > 0 && label != "" {
-		if r, err = s.Get(ctx, r.PublicKey); err == nil && r.Label == label {
-			return r, nil
-		} else if err != nil && !errors.Is(err, hsm.ErrNotFound) {
-			return store.Record{}, err
-		}
+	if !found || label == "" {
+		return store.Record{}, &Error{Doing: "reading a record", Fault: fmt.Sprintf("there is none with the label %q", label), is: hsm.ErrNotFound}
 	}
-	return store.Record{}, &Error{Doing: "reading a record", Fault: fmt.Sprintf("there is none with the label %q", label), is: hsm.ErrNotFound}
+	return r, nil
 }
 
-// Put implements store.Store: first the entry of the key, then that of the record, then a look whether the first still
-// stands.
-func (s *kv) Put(ctx context.Context, r store.Record) error {
-	if err := errors.Join(r.Check(), s.usable(ctx)); err != nil {
-		return err
+// holder returns the record of a name if a key has it.
+func (s *kv) holder(ctx context.Context, name string) (store.Record, bool, error) {
+	r, found, _, err := s.look(ctx, name)
+	if err != nil || !found {
+		return store.Record{}, false, err
 	}
-	name := nameOfRecord(r.PublicKey, r.Label)
-	if err := s.point(ctx, r, name); err != nil {
-		return err
+	r, err = s.Get(ctx, r.PublicKey)
+	if errors.Is(err, hsm.ErrNotFound) {
+		return store.Record{}, false, nil
 	}
-	if err := s.claim(ctx, r, name); err != nil {
-		return err
-	}
-	stored, err := s.Get(ctx, r.PublicKey)
-	switch {
-	case errors.Is(err, hsm.ErrNotFound):
-		return &Error{Doing: "storing a record", Fault: fmt.Sprintf("key %#x was deleted meanwhile", r.PublicKey), is: hsm.ErrUnavailable}
-	case err != nil:
-		return err
-	case !same(stored, r):
-		return &store.ExistsError{PublicKey: stored.PublicKey, Label: stored.Label}
-	}
-	return nil
-}
-
-func same(a, b store.Record) bool {
-	return a.PublicKey == b.PublicKey && a.Label == b.Label && bytes.Equal(a.Sealed, b.Sealed)
-}
-
-// point makes the key's entry name the record, unless the key is stored.
-func (s *kv) point(ctx context.Context, r store.Record, name string) error {
-	entry := keyPath(r.PublicKey)
-	for after := version(0); ; {
-		err := s.set(ctx, entry, pointer{name}, after)
-		if !errors.Is(err, errMismatch) {
-			return err
-		}
-		stored, err := s.Get(ctx, r.PublicKey)
-		switch {
-		case err == nil && !same(stored, r):
-			return &store.ExistsError{PublicKey: stored.PublicKey, Label: stored.Label}
-		case err != nil && !errors.Is(err, hsm.ErrNotFound):
-			return err
-		}
-		var p pointer
-		v, err := s.get(ctx, entry, &p)
-		if err != nil || v > 0 && p.Record == name {
-			return err
-		}
-		if after, err = s.last(ctx, entry); err != nil {
-			return err
-		}
-	}
-}
-
-// claim writes the record, unless there is one of that name that is some key's.
-func (s *kv) claim(ctx context.Context, r store.Record, name string) error {
-	entry, value := recordPath+name, record{hex.EncodeToString(r.PublicKey[:]), r.Label, r.Sealed}
-	for after := version(0); ; {
-		err := s.set(ctx, entry, value, after)
-		if !errors.Is(err, errMismatch) {
-			return err
-		}
-		other, v, err := s.readRecord(ctx, name)
-		if err != nil || v > 0 && same(other, r) {
-			return err
-		}
-		if after = v; v == 0 {
-			if after, err = s.last(ctx, entry); err != nil {
-				return err
-			}
-			continue
-		}
-		stored, err := s.Get(ctx, other.PublicKey)
-		if err == nil && stored.Label == r.Label {
-			return &store.ExistsError{PublicKey: stored.PublicKey, Label: stored.Label}
-		}
-		if err != nil && !errors.Is(err, hsm.ErrNotFound) {
-			return err
-		}
-	}
+	return r, err == nil && nameOfRecord(r.PublicKey, r.Label) == name, err
 }
 
 // Replace implements store.Store.
@@ -250,9 +174,8 @@ func (s *kv) Replace(ctx context.Context, pk [store.PublicKeySize]byte, old, nex
 	if !bytes.Equal(r.Sealed, old) {
 		return store.ErrChanged
 	}
-	name := nameOfRecord(pk, r.Label)
-	err = s.set(ctx, recordPath+name, record{hex.EncodeToString(pk[:]), r.Label, next}, v)
-	if !errors.Is(err, errMismatch) {
+	err = s.set(ctx, recordPath+nameOfRecord(pk, r.Label), record{PublicKey: hex.EncodeToString(pk[:]), Label: r.Label, Sealed: next}, v)
+	if m := (*mismatch)(nil); !errors.As(err, &m) {
 		return err
 	}
 	if r, err = s.Get(ctx, pk); err == nil && !bytes.Equal(r.Sealed, next) {
