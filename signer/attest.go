@@ -29,7 +29,7 @@ type Attestation struct {
 	Source, Target  Checkpoint
 }
 
-func (a Attestation) traits() traits { return traits{name: "attestation"} }
+func (a Attestation) traits() traits { return traits{name: "attestation", slashable: true} }
 
 func (a Attestation) signingRoot(n *Network) (keyshare.Root, error) {
 	domain, fork, err := n.net.DomainAt(consensus.DomainBeaconAttester, a.Target.Epoch)

@@ -1,7 +1,9 @@
 package signer
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/claystack/dvkeys/keyshare"
@@ -45,8 +47,11 @@ func (q *Quorum) newBallot(duties []Duty) *ballot {
 
 // take counts an answer, signs what it completes, and returns how many more members
 // are wanted in its place: those who sent nothing good have to be made up for.
-func (b *ballot) take(a answer) (wanted int) {
+func (b *ballot) take(ctx context.Context, a answer) (wanted int) {
 	for i, v := range b.open {
+		if ctx.Err() != nil {
+			return 0
+		}
 		err := a.err
 		if err == nil {
 			err = a.results[i].Err
@@ -101,8 +106,12 @@ func (b *ballot) count(v *vote, from keyshare.Index, partial keyshare.Signature)
 }
 
 // close gives the duties that are still open their error.
-func (b *ballot) close() {
+func (b *ballot) close(ctx context.Context) {
 	for _, v := range b.open {
+		if err := context.Cause(ctx); err != nil {
+			v.result.Err = fmt.Errorf("signer: quorum: %w", err)
+			continue
+		}
 		slices.Sort(v.bad)
 		v.result.Err = &QuorumError{Need: b.quorum.group.Threshold(), Have: len(v.partials), Bad: v.bad, Failed: v.failed}
 	}

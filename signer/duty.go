@@ -2,6 +2,7 @@ package signer
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/claystack/dvkeys/internal/consensus"
 	"github.com/claystack/dvkeys/keyshare"
@@ -19,6 +20,7 @@ type Duty interface {
 // traits are what sets duties apart for a Guard.
 type traits struct {
 	name        string             // for errors, logs and metrics
+	slashable   bool               // recorded by the protector before it is signed
 	irrevocable bool               // a signature that leaves can not be taken back
 	key         keyshare.PublicKey // the key that must sign, if the duty names it
 }
@@ -34,10 +36,25 @@ func SigningRoot(n *Network, d Duty) (keyshare.Root, error) {
 	if err := n.check(); err != nil {
 		return keyshare.Root{}, err
 	}
-	if d == nil {
-		return keyshare.Root{}, errors.New("signer: the duty is missing")
+	if err := checkDuty(d); err != nil {
+		return keyshare.Root{}, err
 	}
 	return d.signingRoot(n)
+}
+
+// checkDuty refuses whatever is not one of this package's duties by value. The
+// unexported methods alone do not keep others out: a pointer to a duty has them, and
+// so has a struct in which one is embedded.
+func checkDuty(d Duty) error {
+	switch d.(type) {
+	case Attestation, Block, Randao, SelectionProof, AggregateAndProof,
+		SyncCommitteeMessage, SyncSelectionProof, SyncContribution,
+		ValidatorRegistration, VoluntaryExit, BLSToExecutionChange, Deposit, OwnerNonce:
+		return nil
+	case nil:
+		return errors.New("signer: the duty is missing")
+	}
+	return fmt.Errorf("signer: a %T is no duty; one of this package's types expected, by value", d)
 }
 
 // VoluntaryExit asks the network to let a validator go, for good. It is signed by

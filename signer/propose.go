@@ -18,7 +18,7 @@ type Block struct {
 	BodyRoot      keyshare.Root
 }
 
-func (Block) traits() traits { return traits{name: "block"} }
+func (Block) traits() traits { return traits{name: "block", slashable: true} }
 
 func (b Block) signingRoot(n *Network) (keyshare.Root, error) {
 	domain, _, err := n.net.DomainAt(consensus.DomainBeaconProposer, n.EpochOf(b.Slot))

@@ -37,12 +37,14 @@ type Quorum struct {
 
 // conduct is what is remembered of a member.
 type conduct struct {
-	latency time.Duration // of its answers, smoothed; 0 before the first
-	failed  bool          // its last answer was an error, or none came in time
+	latency time.Duration // of its answers for each duty, smoothed; 0 before the first
+	failed  time.Time     // until when it is asked after others, since it failed or was slow
 	suspect time.Time     // until when its partial signatures are verified first
 }
 
 const (
+	// distrust is how long a member that failed, or was slow, is asked after others.
+	distrust = time.Minute
 	// suspicion is how long a member that sent a bad partial signature is suspect.
 	suspicion = 10 * time.Minute
 	// The wait before the members that were not asked are asked too: a multiple of
@@ -114,8 +116,9 @@ func (e *QuorumError) Unwrap() []error {
 }
 
 // Sign implements [Signer]. A duty without a threshold of good partial signatures
-// has a *[QuorumError]. A member that does not end when its context does is left
-// behind.
+// has a *[QuorumError]. If the context ends when some duties are signed, they are
+// returned, and the others have its error. A member that does not end when its
+// context does is left behind.
 func (q *Quorum) Sign(ctx context.Context, duties ...Duty) ([]Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of members that were slower
@@ -125,29 +128,34 @@ func (q *Quorum) Sign(ctx context.Context, duties ...Duty) ([]Result, error) {
 	}
 	order := q.order()
 	answers := make(chan answer, len(order))
-	next, waiting := 0, 0
+	waiting := make(map[keyshare.Index]bool, len(order)) // for their answers
+	next := 0
 	ask := func(count int) {
-		for ; count > 0 && next < len(order); next, waiting, count = next+1, waiting+1, count-1 {
+		for ; count > 0 && next < len(order); next, count = next+1, count-1 {
+			waiting[order[next]] = true
 			go q.ask(ctx, order[next], b.asked, answers)
 		}
 	}
 	need := q.group.Threshold()
-	hedge := time.NewTimer(q.patience(order[:need]))
+	hedge := time.NewTimer(q.patience(order[:need], len(b.asked)))
 	defer hedge.Stop()
 	ask(need)
-	for len(b.open) > 0 && (waiting > 0 || next < len(order)) {
+	for len(b.open) > 0 && (len(waiting) > 0 || next < len(order)) && ctx.Err() == nil {
 		select {
 		case a := <-answers:
-			waiting--
-			q.note(a)
-			ask(b.take(a)) // as many more as this one fell short
+			delete(waiting, a.from)
+			q.note(a, len(b.asked))
+			ask(b.take(ctx, a)) // as many more as this one fell short
 		case <-hedge.C:
+			q.distrust(waiting)
 			ask(len(order))
 		case <-ctx.Done():
-			return nil, fmt.Errorf("signer: quorum: %w", context.Cause(ctx))
 		}
 	}
-	b.close()
+	if err := context.Cause(ctx); err != nil && len(b.open) == len(b.asked) {
+		return nil, fmt.Errorf("signer: quorum: %w", err)
+	}
+	b.close(ctx)
 	return b.results, nil
 }
 
@@ -180,8 +188,10 @@ func (q *Quorum) order() []keyshare.Index {
 	class := func(id keyshare.Index) int {
 		switch c := q.record[id]; {
 		case now.Before(c.suspect):
+			return 3
+		case now.Before(c.failed):
 			return 2
-		case c.failed:
+		case c.latency == 0: // nothing is known of it
 			return 1
 		}
 		return 0
@@ -191,8 +201,9 @@ func (q *Quorum) order() []keyshare.Index {
 	})
 }
 
-// patience returns how long to wait for these members before others are asked.
-func (q *Quorum) patience(asked []keyshare.Index) time.Duration {
+// patience returns how long to wait for these members, and so many duties, before
+// others are asked.
+func (q *Quorum) patience(asked []keyshare.Index, duties int) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var slowest time.Duration
@@ -202,21 +213,33 @@ func (q *Quorum) patience(asked []keyshare.Index) time.Duration {
 		}
 		slowest = max(slowest, q.record[id].latency)
 	}
-	return min(max(hedgeFactor*slowest, hedgeAtLeast), hedgeAtMost)
+	return min(max(hedgeFactor*time.Duration(duties)*slowest, hedgeAtLeast), hedgeAtMost)
 }
 
-// note remembers how a member answered.
-func (q *Quorum) note(a answer) {
+// note remembers how a member answered to so many duties.
+func (q *Quorum) note(a answer, duties int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c := q.record[a.from]
-	if c.failed = a.err != nil; c.failed {
+	if a.err != nil {
+		c.failed = time.Now().Add(distrust)
 		return
 	}
+	c.failed = time.Time{}
+	took := max(a.took/time.Duration(duties), 1)
 	if c.latency == 0 {
-		c.latency = a.took
+		c.latency = took
 	}
-	c.latency += (a.took - c.latency) / 4
+	c.latency += (took - c.latency) / 4
+}
+
+// distrust remembers that members did not answer in time.
+func (q *Quorum) distrust(silent map[keyshare.Index]bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for id := range silent {
+		q.record[id].failed = time.Now().Add(distrust)
+	}
 }
 
 // suspects reports whether a member is suspect.

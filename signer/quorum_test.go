@@ -161,9 +161,12 @@ func TestQuorumWithFaults(t *testing.T) {
 				require.Less(t, time.Since(start), time.Second, "slow members are hedged")
 				before := calls(members)
 				wants(t, q, key)
-				if name != "silent" && name != "slow" && name != "one duty refused" {
+				if name != "one duty refused" {
 					require.Equal(t, 5, calls(members)-before, "members that failed are asked last")
 				}
+				start = time.Now()
+				wants(t, q, key)
+				require.Less(t, time.Since(start), 10*time.Millisecond, "and cost no more time")
 			})
 		})
 	}
@@ -187,6 +190,29 @@ func TestQuorumFails(t *testing.T) {
 		require.ErrorIs(t, results[0].Err, signer.ErrSlashable, "a member's reason can be asked for")
 		require.EqualError(t, failed, fmt.Sprintf("signer: quorum: 2 good partial signatures, 3 expected; bad ones of members [%d]; member %d: member: %v", ids[1], ids[3], signer.ErrSlashable))
 		require.True(t, results[0].Signature.IsZero())
+	})
+}
+
+// TestQuorumContextLate ends the context when some duties are signed and others are
+// not: the signatures that there are come back.
+func TestQuorumContextLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g, members := cluster(t, 3, 4)
+		for _, id := range g.Members()[:2] {
+			members[id].lie = func(r []signer.Result) ([]signer.Result, error) {
+				r[1] = signer.Result{Err: errors.New("no")}
+				return r, nil
+			}
+		}
+		last := members[g.Members()[3]]
+		last.delay = time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		results, err := quorum(t, g, members).Sign(ctx, signer.VoluntaryExit{Epoch: 1}, signer.VoluntaryExit{Epoch: 2})
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		require.False(t, results[0].Signature.IsZero())
+		require.ErrorIs(t, results[1].Err, context.DeadlineExceeded)
 	})
 }
 

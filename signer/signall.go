@@ -51,24 +51,15 @@ type task struct {
 
 // prepare checks the policy and computes the root.
 func (t *task) prepare() {
-	switch {
-	case t.Guard == nil:
+	if t.Guard == nil {
 		t.err = errors.New("signer: the guard is missing")
-	case t.Duty == nil:
-		t.err = errors.New("signer: the duty is missing")
-	default:
+	} else if t.err = checkDuty(t.Duty); t.err != nil {
+		t.Duty = nil // what it says of itself is not asked
+	} else {
 		if t.err = t.Guard.policy.check(t.Guard.network, t.Guard.validator, t.Duty); t.err == nil {
 			t.root, t.err = t.Duty.signingRoot(t.Guard.network)
 		}
 	}
-}
-
-func (t *task) slashable() bool {
-	switch t.Duty.(type) {
-	case Attestation, Block:
-		return true
-	}
-	return false
 }
 
 type batch struct {
@@ -82,7 +73,7 @@ func (b *batch) protect() {
 	claimed := map[Protector][]*task{}
 	for i := range b.tasks {
 		t := &b.tasks[i]
-		if t.err != nil || !t.slashable() {
+		if t.err != nil || !t.Duty.traits().slashable {
 			continue
 		}
 		p := t.Guard.protector
