@@ -155,7 +155,9 @@ func TestRepeats(t *testing.T) {
 		"sealed": refuse(503, "Vault is sealed"), "no leader": refuse(500, "local node not active but active cluster node not found"),
 		"plugin gone": refuse(500, "1 error occurred:\n\t* rpc error: code = Unavailable desc = error reading from server: EOF\n\n"),
 		"overloaded":  refuse(429, "too many requests"), "standby": refuse(472), "stale": refuse(412, "required index state not present"), "cut": cut,
-		"gateway": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>bad gateway", 502) },
+		"gateway": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>bad gateway", http.StatusBadGateway)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -298,7 +300,7 @@ func TestWrongEngine(t *testing.T) {
 		"an older version":   {data(map[string]any{"type": "vault-plugin-dvkeys", "running_plugin_version": "v0.0.9"}), hsm.ErrUnavailable, `version "v0.0.9"`},
 		"a newer version":    {data(map[string]any{"type": "vault-plugin-dvkeys", "running_plugin_version": "v1.1.0"}), hsm.ErrUnavailable, "reload"},
 		"a sealed Vault":     {refuse(503, "Vault is sealed"), hsm.ErrUnavailable, "unseal it"},
-		"no Vault":           {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "hello", 404) }, nil, "an answer that is not Vault's"},
+		"no Vault":           {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "hello", http.StatusNotFound) }, nil, "an answer that is not Vault's"},
 		"an invalid request": {refuse(400, "malformed"), nil, "malformed"},
 	} {
 		f := newFake(t)

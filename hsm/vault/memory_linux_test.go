@@ -246,7 +246,7 @@ func TestOrchestratorHasNoSecret(t *testing.T) {
 // never held them.
 func TestTransitLeavesNoSecret(t *testing.T) {
 	s, c := withTransit(t, nil)
-	b, err := vault.OpenTransit(t.Context(), c, vault.TransitConfig{CreateKey: true})
+	b, err := vault.OpenTransit(t.Context(), c, vault.TransitConfig{})
 	require.NoError(t, err)
 	secrets := new(needles)
 	for range 10 {
@@ -262,7 +262,7 @@ func TestTransitLeavesNoSecret(t *testing.T) {
 	planted, plant := new(needles), make([]byte, 32)
 	rand.Read(plant)
 	planted.add(plant)
-	o := startOrchestrator(t, "transit", s, s.Policy(t, "transit", transitPolicy), plant)
+	o := startOrchestrator(t, "transit", s, transitToken(t, s), plant)
 	o.do(t, "use", nil)
 	require.NotZero(t, search(t, o.Process.Pid, planted), "a secret that is there is found")
 	require.Zero(t, search(t, o.Process.Pid, secrets))
