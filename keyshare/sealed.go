@@ -32,19 +32,36 @@ func (s *Share) Seal(to Operator) (Sealed, error) {
 	if to.ID != s.index {
 		return Sealed{}, fmt.Errorf("keyshare: share of operator %d sealed to operator %d", s.index, to.ID)
 	}
+	return SealSecret(s, to)
+}
+
+// SealSecret encrypts a secret, as it is, to one operator. It is for custody that
+// keeps an operator's share under the share's public key and knows nothing of its
+// group; whoever seals a whole key this way gives it away.
+func SealSecret(s Secret, to Operator) (Sealed, error) {
+	if err := to.Check(); err != nil {
+		return Sealed{}, err
+	}
 	message, err := secret.New(SealedSize)
 	if err != nil {
 		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
 	defer message.Destroy()
-	if err := s.Use(func(share []byte) error { pad(message.Bytes(), share); return nil }); err != nil {
+	err = s.Use(func(plain []byte) error {
+		if len(plain) != SecretKeySize {
+			return fmt.Errorf("secret has %d bytes, %d expected", len(plain), SecretKeySize)
+		}
+		pad(message.Bytes(), plain)
+		return nil
+	})
+	if err != nil {
 		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
 	ciphertext, err := rsaPower(to.PublicKey, message.Bytes())
 	if err != nil {
 		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
-	return Sealed{ID: s.index, PublicKey: s.public, Ciphertext: ciphertext}, nil
+	return Sealed{ID: to.ID, PublicKey: s.PublicKey(), Ciphertext: ciphertext}, nil
 }
 
 // pad writes EM = 0x00 ‖ 0x02 ‖ non-zero random bytes ‖ 0x00 ‖ text of RFC 8017,
@@ -92,8 +109,25 @@ func Open(s Sealed, id Index, key crypto.Decrypter, g *Group) (*Share, error) {
 	case len(s.Ciphertext) != SealedSize:
 		return nil, fmt.Errorf("keyshare: sealed share of operator %d has %d bytes, expected %d", id, len(s.Ciphertext), SealedSize)
 	}
+	k, err := OpenSecret(s.Ciphertext, key)
+	if err != nil {
+		return nil, err
+	}
+	if k.public != want {
+		k.Destroy()
+		return nil, ErrSealed
+	}
+	return &Share{guarded: k.guarded, index: id, group: g}, nil
+}
+
+// OpenSecret decrypts what SealSecret made, or ErrSealed. Who needs a certain secret
+// compares its public key.
+func OpenSecret(ciphertext []byte, key crypto.Decrypter) (*SecretKey, error) {
+	if len(ciphertext) != SealedSize {
+		return nil, fmt.Errorf("keyshare: sealed secret has %d bytes, expected %d", len(ciphertext), SealedSize)
+	}
 	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
-	text, err := key.Decrypt(rand.Reader, append([]byte(nil), s.Ciphertext...), &rsa.PKCS1v15DecryptOptions{})
+	text, err := key.Decrypt(rand.Reader, append([]byte(nil), ciphertext...), &rsa.PKCS1v15DecryptOptions{})
 	defer secret.Wipe(text)
 	if err != nil {
 		return nil, ErrSealed
@@ -110,14 +144,7 @@ func Open(s Sealed, id Index, key crypto.Decrypter, g *Group) (*Share, error) {
 	if errors.Is(err, ErrSecretKey) {
 		return nil, ErrSealed
 	}
-	if err != nil {
-		return nil, err
-	}
-	if k.public != want {
-		k.Destroy()
-		return nil, ErrSealed
-	}
-	return &Share{guarded: k.guarded, index: id, group: g}, nil
+	return k, err
 }
 
 // parseHexShare decodes 64 hex digits of either case, with or without 0x, and no

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/claystack/dvkeys/dkg"
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/software"
 	"github.com/claystack/dvkeys/internal/bls"
@@ -34,9 +36,18 @@ var excused = map[string]string{
 	module + "/internal/secret.process": "one global value, passed to nothing; it holds the key behind two pointers",
 	module + "/keystore.node":           "lives for one derivation, inside one function; embeds secret.Redacted",
 	module + "/keystore.opened":         "an opened keystore.File on its way through a channel; File is tried",
+	module + "/dkg.deriver":             "lives for one derivation, inside one function; prints as its parts, which are tried",
+	module + "/dkg.runner":              "lives inside Run and is passed to nothing",
 	module + "/examples/onboard.seed":   "of a program, and embeds keystore.Seed, which is tried",
 	module + "/hsm/pkcs11.Native":       "its secrets are in the token; it holds a pkcs11.Token without keys, which is tried",
 	module + "/hsm/pkcs11.nativeKey":    "its secret is in the token; it holds a pkcs11.Native",
+
+	// These need a Vault server, against which hsm/hsmtest prints them.
+	module + "/hsm/internal/envelope.Backend": "is in a vault.Transit, which hsmtest prints with a known key",
+	module + "/hsm/internal/envelope.key":     "is what hsmtest prints with a known secret",
+	module + "/hsm/vault.Transit":             "is what hsmtest prints with a known key",
+	module + "/hsm/vault.transitSealer":       "is in a vault.Transit",
+	module + "/hsm/vault.appRole":             "keeps a secret_id in a secret.Box; TestAppRole prints it",
 }
 
 // TestNoSecretPrints prints a value of every type that holds a secret in every way, and looks for the secret.
@@ -69,7 +80,7 @@ func ownType(t reflect.Type) bool {
 // secretValues makes a value of every type that holds a secret.
 func secretValues(t *testing.T) []secretValue {
 	t.Helper()
-	return slices.Concat(guardedValues(t), keyValues(t), keystoreValues(t), backendValues(t), tokenValues(t))
+	return slices.Concat(guardedValues(t), keyValues(t), keystoreValues(t), backendValues(t), ceremonyValues(t), tokenValues(t))
 }
 
 // scalar returns a fixed 32-byte secret that is a valid BLS12-381 scalar.
@@ -175,6 +186,42 @@ func backendValues(t *testing.T) []secretValue {
 		{"hsm.Backend", hsm.Backend(backend), [][]byte{b, passphrase}},
 		{"hsm.Key", key, [][]byte{b, passphrase}},
 	}
+}
+
+// ceremonyValues stops a party of a key generation when it has its share.
+func ceremonyValues(t *testing.T) []secretValue {
+	params := &dkg.Params{Kind: dkg.Generate, Created: time.Unix(1, 0), Expires: time.Unix(2, 0), Keys: 1, Threshold: 2}
+	var identities []*rsa.PrivateKey
+	for id := range 2 {
+		k := must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048))
+		identities = append(identities, k)
+		params.Operators = append(params.Operators, dkg.Operator{Operator: keyshare.Operator{ID: keyshare.Index(id + 1), PublicKey: &k.PublicKey}, Scheme: dkg.PSS})
+	}
+	var parties []*dkg.Party
+	var configs []dkg.Config
+	var waiting [2][][]byte
+	for id, k := range identities {
+		c := dkg.Config{Params: params, ID: keyshare.Index(id + 1), Identity: k, Decrypter: k}
+		configs = append(configs, c)
+		parties = append(parties, must[*dkg.Party](t)(dkg.New(c, nil)))
+		t.Cleanup(parties[id].Close)
+		waiting[1-id] = append(waiting[1-id], must[dkg.Output](t)(parties[id].Step()).Send...)
+	}
+	for range 10 {
+		for id, p := range parties {
+			in := waiting[id]
+			waiting[id] = nil
+			out := must[dkg.Output](t)(p.Step(in...))
+			waiting[1-id] = append(waiting[1-id], out.Send...)
+			if out.Keep == nil {
+				continue
+			}
+			secrets := [][]byte{bytesOf(t, out.Keep[0]), identities[id].D.Bytes()}
+			return []secretValue{{"dkg.Party", p, secrets}, {"dkg.Output", out, secrets}, {"dkg.Config", configs[id], secrets}}
+		}
+	}
+	t.Fatal("the ceremony gave no share")
+	return nil
 }
 
 // bytesOf copies the secret of a value that gives access to it.

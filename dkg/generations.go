@@ -1,0 +1,224 @@
+package dkg
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/claystack/dvkeys/internal/strictjson"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// MinGap is how many epochs lie at least between the first epoch in which the old
+// generation does not sign any more and the first in which the new one does. In these
+// the validator does not sign at all, so that nothing that the old members signed last
+// is still on its way.
+const MinGap = 2
+
+// Activation is the agreement of a validator's old members to hand over to the next
+// generation at certain epochs. It counts with a signature by the validator's key of
+// its Root, which at least a threshold of the old members must make with their old
+// shares: see Generations.Sign.
+type Activation struct {
+	Key     keyshare.PublicKey `json:"key"`     // the validator's
+	From    Session            `json:"from"`    // hash of the old generation's Lineage
+	To      Session            `json:"to"`      // hash of the new one's
+	Stop    uint64             `json:"stop"`    // first epoch in which the old generation does not sign
+	Start   uint64             `json:"start"`   // first epoch in which the new one does; at least Stop + MinGap
+	History Session            `json:"history"` // SHA-256 of the validator's slashing history (EIP-3076) that the new members begin with
+}
+
+// Root returns what the validator's key signs. It is a hash under a tag of this
+// protocol and no signing root of the consensus layer.
+func (a *Activation) Root() keyshare.Root {
+	return tagHash(tagActivate, pointOf(a.Key), a.From[:], a.To[:], be64(a.Stop), be64(a.Start), a.History[:])
+}
+
+// ErrGeneration is returned when no generation may sign, or not the one asked for.
+var ErrGeneration = errors.New("dkg: this generation of the key may not sign")
+
+// Generations decides, for one validator key on one machine, which generation may sign
+// when:
+//
+//	current   signs
+//	prepared  the certificate of the next generation is complete, and its share in
+//	          custody; the current one goes on signing
+//	signed    this member has agreed to one activation, and will agree to no other
+//	active    the activation has the validator's signature: the old generation signs
+//	          before Stop, none between Stop and Start, the new one from Start on
+//
+// The certificate alone, or messages that all are ready, never end the old generation:
+// such messages can be shown to some members and not to others, and then neither group
+// could sign. The activation is one signature that convinces everybody.
+//
+// Store its JSON durably after each change, before acting on it; it holds nothing
+// secret. It is safe for concurrent use.
+type Generations struct {
+	mu sync.Mutex
+	s  generations
+}
+
+type generations struct {
+	Current *Lineage    `json:"current"`
+	Next    *Lineage    `json:"next,omitempty"`
+	Signed  *Activation `json:"signed,omitempty"`
+	Active  *Activation `json:"active,omitempty"`
+}
+
+// NewGenerations begins with a generation that signs now. A new member, who had no
+// share of it, begins with it too: its custody has no key for it.
+func NewGenerations(current *Lineage) *Generations {
+	return &Generations{s: generations{Current: current}}
+}
+
+// Prepare takes the next generation, whose certificate is complete and whose share is
+// stored. Another one can take its place until this member has signed an activation.
+func (g *Generations) Prepare(next *Lineage) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.s.Signed != nil || g.s.Active != nil:
+		return errors.New("dkg: an activation of another generation is under way")
+	case next.Parent != g.s.Current.Hash() || next.Generation != g.s.Current.Generation+1:
+		return fmt.Errorf("dkg: generation %d does not follow on ours, %d", next.Generation, g.s.Current.Generation)
+	case next.Group.PublicKey() != g.s.Current.Group.PublicKey():
+		return errors.New("dkg: the next generation is of another validator")
+	}
+	g.s.Next = next
+	return nil
+}
+
+// Propose returns an activation of the prepared generation. history is the validator's
+// slashing history in the interchange format of EIP-3076, merged from those of the
+// old members, which the new members import before they start.
+func (g *Generations) Propose(stop, start uint64, history []byte) (*Activation, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.s.Next == nil {
+		return nil, errors.New("dkg: no generation is prepared")
+	}
+	a := &Activation{Key: g.s.Current.Group.PublicKey(), From: g.s.Current.Hash(), To: g.s.Next.Hash(), Stop: stop, Start: start, History: sha256.Sum256(history)}
+	return a, g.check(a)
+}
+
+// check holds that an activation is of the prepared generation. The lock is held.
+func (g *Generations) check(a *Activation) error {
+	switch {
+	case g.s.Next == nil:
+		return errors.New("dkg: no generation is prepared")
+	case a.Key != g.s.Current.Group.PublicKey() || a.From != Session(g.s.Current.Hash()) || a.To != Session(g.s.Next.Hash()):
+		return errors.New("dkg: the activation is not of the prepared generation")
+	case a.Start < MinGap || a.Start-MinGap < a.Stop:
+		return fmt.Errorf("dkg: activation stops at epoch %d and starts at %d, expected at least %d later", a.Stop, a.Start, MinGap)
+	}
+	return nil
+}
+
+// Agree records that this member signs an activation, and refuses a second one that is
+// different: so that of two, at most one can get a threshold of the old members. Store
+// the state, then call Sign.
+func (g *Generations) Agree(a *Activation) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.check(a); err != nil {
+		return err
+	}
+	if g.s.Signed != nil && *g.s.Signed != *a {
+		return errors.New("dkg: this member has agreed to another activation")
+	}
+	agreed := *a
+	g.s.Signed = &agreed
+	return nil
+}
+
+// Sign returns the member's partial signature of the activation it has agreed to, by its
+// old share.
+func (g *Generations) Sign(ctx context.Context, old keyshare.Key) (keyshare.Signature, error) {
+	g.mu.Lock()
+	a := g.s.Signed
+	g.mu.Unlock()
+	if a == nil {
+		return keyshare.Signature{}, errors.New("dkg: this member has agreed to no activation")
+	}
+	sigs, err := old.SignRoots(ctx, a.Root())
+	if err != nil {
+		return keyshare.Signature{}, fmt.Errorf("dkg: %w", err)
+	}
+	return sigs[0], nil
+}
+
+// Activate takes an activation with the validator's signature, combined from old
+// members' partial ones. history must be what it names: a new member has imported it.
+func (g *Generations) Activate(a *Activation, s keyshare.Signature, history []byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.s.Active != nil && *g.s.Active == *a {
+		return nil
+	}
+	if err := g.check(a); err != nil {
+		return err
+	}
+	if a.History != Session(sha256.Sum256(history)) {
+		return errors.New("dkg: the slashing history is not the one that the activation names")
+	}
+	if !a.Key.VerifyIndependent(a.Root(), s) || !a.Key.Verify(a.Root(), s) {
+		return errors.New("dkg: the activation is not signed by the validator's key")
+	}
+	active := *a
+	g.s.Active = &active
+	return nil
+}
+
+// At returns the generation that may sign in an epoch, or ErrGeneration between two.
+// Ask before each signature.
+func (g *Generations) At(epoch uint64) (*Lineage, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.s.Active
+	switch {
+	case a == nil || epoch < a.Stop:
+		return g.s.Current, nil
+	case epoch < a.Start:
+		return nil, fmt.Errorf("%w: epoch %d lies between the old generation's last and the new one's first, %d", ErrGeneration, epoch, a.Start)
+	}
+	return g.s.Next, nil
+}
+
+// Finish ends the hand-over when the present epoch is a retention time after Start: the
+// new generation is the current one, and it returns the old one, whose shares are to be
+// destroyed. Before that it returns nil.
+func (g *Generations) Finish(epoch, retention uint64) *Lineage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a := g.s.Active; a == nil || epoch < a.Start || epoch-a.Start < retention {
+		return nil
+	}
+	old := g.s.Current
+	g.s = generations{Current: g.s.Next}
+	return old
+}
+
+// MarshalJSON encodes the state.
+func (g *Generations) MarshalJSON() ([]byte, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return json.Marshal(g.s)
+}
+
+// UnmarshalJSON decodes what MarshalJSON writes.
+func (g *Generations) UnmarshalJSON(b []byte) error {
+	var s generations
+	if err := strictjson.Decode(b, &s); err != nil {
+		return fmt.Errorf("dkg: generations: %w", err)
+	}
+	if s.Current == nil || s.Active != nil && s.Next == nil {
+		return errors.New("dkg: generations: a lineage is missing")
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.s = s
+	return nil
+}

@@ -1,0 +1,294 @@
+package dkg
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/claystack/dvkeys/internal/bls"
+	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/shamir"
+)
+
+// session is the public side of a ceremony: what everybody who has the Params can
+// check, whether it takes part or not. It is immutable.
+type session struct {
+	params   *Params
+	id       Session
+	people   []Operator // participants, ascending
+	dealers  []Operator
+	lineages []*Lineage  // of the keys that are reshared; nil for Generate
+	checks   []dealCheck // what a Deal must pass, in order
+}
+
+// newSession checks the Params and that the lineages are those that they name.
+func newSession(p *Params, lineages []*Lineage) (*session, error) {
+	if p == nil {
+		return nil, fmt.Errorf("dkg: params are missing")
+	}
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	people, err := p.participants()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{params: p, id: p.Session(), people: people, dealers: p.dealers(), lineages: lineages, checks: dealChecks}
+	return s, s.checkLineages()
+}
+
+// position returns the place of an operator in a list.
+func position(list []Operator, id keyshare.Index) (int, bool) {
+	return slices.BinarySearchFunc(list, Operator{Operator: keyshare.Operator{ID: id}}, byID)
+}
+
+func (s *session) receives(id keyshare.Index) bool {
+	_, ok := position(s.params.Operators, id)
+	return ok
+}
+func (s *session) deals(id keyshare.Index) bool { _, ok := position(s.dealers, id); return ok }
+
+// open decodes a message of this session and checks its signature.
+func (s *session) open(raw []byte) (*message, error) {
+	m, err := parseMessage(raw)
+	if err != nil {
+		return nil, err
+	}
+	if m.session != s.id {
+		return nil, fmt.Errorf("dkg: message of session %s, expected %s", m.session, s.id)
+	}
+	at, known := position(s.people, m.sender)
+	if !known {
+		return nil, fmt.Errorf("dkg: message of operator %d, who takes no part", m.sender)
+	}
+	if !m.verify(s.people[at]) {
+		return nil, fmt.Errorf("dkg: %s with a bad signature of operator %d", m.round, m.sender)
+	}
+	return m, nil
+}
+
+// checkedHello is a Hello that passed its checks.
+type checkedHello struct {
+	*message
+	hello
+	point bls.PublicKey
+}
+
+// checkHello makes the checks of a Hello.
+func (s *session) checkHello(m *message) (*checkedHello, Code) {
+	body, ok := parseHello(m.body)
+	if !ok {
+		return nil, CodeEncoding
+	}
+	h := &checkedHello{message: m, hello: *body}
+	var err error
+	if h.point, err = bls.ParsePublicKey(h.key[:]); err != nil {
+		return nil, CodePoint
+	}
+	proof, err := parseProof(h.proof[:])
+	if err != nil {
+		return nil, CodePoint
+	}
+	if !proof.Verify(h.point, s.possession(m.sender, h.key)) {
+		return nil, CodeProof
+	}
+	return h, 0
+}
+
+func parseProof(b []byte) (p bls.Proof, err error) {
+	p.R, err = bls.ParsePublicKey(b[:pointSize])
+	copy(p.Z[:], b[pointSize:])
+	return p, err
+}
+
+func proofBytes(p bls.Proof) (out [proofSize]byte) {
+	r := p.R.Bytes()
+	copy(out[:], r[:])
+	copy(out[pointSize:], p.Z[:])
+	return out
+}
+
+// possession is the challenge of the proof in a Hello.
+func (s *session) possession(sender keyshare.Index, key [pointSize]byte) bls.Challenge {
+	return challenge(tagPossession, s.id[:], be64(sender), key[:])
+}
+
+// knowledge is the challenge of the proof in a dealing of key v.
+func (s *session) knowledge(ssid [32]byte, dealer keyshare.Index, v int, constant []byte) bls.Challenge {
+	return challenge(tagKnowledge, ssid[:], be64(dealer), be32(v), be32(s.params.Threshold), constant)
+}
+
+// equality is the challenge of the proof in a complaint.
+func (s *session) equality(ssid [32]byte, accuser, accused keyshare.Index, key, base, shared []byte) bls.Challenge {
+	return challenge(tagEqual, ssid[:], be64(accuser), be64(accused), key, base, shared)
+}
+
+// ssid binds the session to what every participant contributed to it: the digests of
+// their Hellos, ascending.
+func (s *session) ssid(hellos [][32]byte) [32]byte {
+	parts := [][]byte{s.id[:]}
+	for i := range hellos {
+		parts = append(parts, hellos[i][:])
+	}
+	return tagHash(tagSession, parts...)
+}
+
+// commitmentTo is what a Hello announces of the dealing.
+func (s *session) commitmentTo(dealer keyshare.Index, salt [32]byte, keys []dealtKey) [32]byte {
+	parts := [][]byte{s.id[:], be64(dealer), salt[:]}
+	for _, k := range keys {
+		parts = append(parts, k.points)
+	}
+	return tagHash(tagCommit, parts...)
+}
+
+// checkedDeal is a Deal that passed the checks that everybody can make.
+type checkedDeal struct {
+	*message
+	deal
+	commitments []*shamir.Commitment // for each key
+}
+
+// dealCheck is one check of a Deal: it returns 0 or the fault.
+type dealCheck func(*session, *checkedHello, *checkedDeal) Code
+
+// dealChecks are the checks of a Deal after its encoding, in order.
+var dealChecks = []dealCheck{checkOpening, checkPoints, checkKnowledge, checkOldShares}
+
+// checkDeal makes the checks of a Deal by a dealer whose Hello is given.
+func (s *session) checkDeal(h *checkedHello, m *message) (*checkedDeal, Code) {
+	body, code := parseDeal(m.body, s.params)
+	if code != 0 {
+		return nil, code
+	}
+	d := &checkedDeal{message: m, deal: *body}
+	for _, check := range s.checks {
+		if code := check(s, h, d); code != 0 {
+			return nil, code
+		}
+	}
+	return d, 0
+}
+
+func checkOpening(s *session, h *checkedHello, d *checkedDeal) Code {
+	if s.commitmentTo(d.sender, d.salt, d.keys) != h.commit {
+		return CodeOpening
+	}
+	return 0
+}
+
+// checkPoints decodes all commitments on all cores, since this is most of the work of
+// a ceremony. The subgroup check is made point by point: the cofactor of G1 has a
+// factor of 3, so that a random combination of points would miss a third of the faults.
+func checkPoints(s *session, _ *checkedHello, d *checkedDeal) Code {
+	t := s.params.Threshold
+	points := make([]bls.PublicKey, len(d.keys)*t)
+	faults := make([]Code, len(points))
+	parallel(len(points), func(i int) {
+		b := d.keys[i/t].points[i%t*pointSize : (i%t+1)*pointSize]
+		var err error
+		if points[i], err = bls.ParsePublicKey(b); err == nil {
+			return
+		}
+		faults[i] = CodePoint
+		if i%t == 0 && isInfinity(b) {
+			faults[i] = CodeZero
+		}
+	})
+	for _, code := range faults {
+		if code != 0 {
+			return code
+		}
+	}
+	d.commitments = make([]*shamir.Commitment, len(d.keys))
+	for v := range d.keys {
+		c, err := shamir.CommitmentOf(points[v*t : (v+1)*t])
+		if err != nil {
+			return CodeCount
+		}
+		d.commitments[v] = c
+	}
+	return 0
+}
+
+// isInfinity reports whether b is the compressed encoding of the point at infinity.
+func isInfinity(b []byte) bool {
+	return b[0] == 0xc0 && !slices.ContainsFunc(b[1:], func(x byte) bool { return x != 0 })
+}
+
+func checkKnowledge(s *session, _ *checkedHello, d *checkedDeal) Code {
+	faults := make([]Code, len(d.keys))
+	parallel(len(d.keys), func(v int) {
+		proof, err := parseProof(d.keys[v].proof)
+		if err != nil {
+			faults[v] = CodePoint
+		} else if !proof.Verify(d.commitments[v].PublicKey(), s.knowledge(d.ssid, d.sender, v, d.keys[v].points[:pointSize])) {
+			faults[v] = CodeProof
+		}
+	})
+	for _, code := range faults {
+		if code != 0 {
+			return code
+		}
+	}
+	return 0
+}
+
+// checkOldShares holds that a dealer of a reshare deals the share it has, by the
+// verifier's own record of the keys.
+func checkOldShares(s *session, _ *checkedHello, d *checkedDeal) Code {
+	for v, l := range s.lineages {
+		want, _ := l.Group.Member(d.sender)
+		if want.Bytes() != [pointSize]byte(d.keys[v].points[:pointSize]) {
+			return CodeOldShare
+		}
+	}
+	return 0
+}
+
+// duplicates returns two dealers who dealt the same constant term, or whose Hellos
+// have the same key, of lists that are in the same order as ids.
+func duplicates(constants func(i int) [][]byte, n int) (a, b int, found bool) {
+	seen := map[string]int{}
+	for i := range n {
+		for _, c := range constants(i) {
+			if j, twice := seen[string(c)]; twice {
+				return j, i, true
+			}
+			seen[string(c)] = i
+		}
+	}
+	return 0, 0, false
+}
+
+func (d *checkedDeal) constants() [][]byte {
+	out := make([][]byte, len(d.keys))
+	for v, k := range d.keys {
+		out[v] = k.points[:pointSize]
+	}
+	return out
+}
+
+// parallel calls f for 0 … n-1 on all cores, in pieces that outweigh the cost of
+// handing them out.
+func parallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers < 2 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
