@@ -15,43 +15,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/claystack/dvkeys/internal/softhsmtest"
 	"github.com/claystack/dvkeys/internal/vaulttest"
 )
-
-// token makes a SoftHSM token and returns the flags for it.
-func token(t *testing.T) []string {
-	t.Helper()
-	found, _ := filepath.Glob("/usr/lib*/softhsm/libsofthsm2.so")
-	if more, _ := filepath.Glob("/usr/lib/*/softhsm/libsofthsm2.so"); len(found) == 0 {
-		found = more
-	}
-	if module := os.Getenv("DVKEYS_SOFTHSM"); module != "" {
-		found = []string{module}
-	}
-	if len(found) == 0 {
-		const reason = "no SoftHSM: install softhsm2, or set DVKEYS_SOFTHSM to the path of libsofthsm2.so"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(reason)
-		}
-		t.Skip(reason)
-	}
-	dir := t.TempDir()
-	tokens, conf, pin := filepath.Join(dir, "tokens"), filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "pin")
-	require.NoError(t, os.Mkdir(tokens, 0o700))
-	require.NoError(t, os.WriteFile(conf, []byte("directories.tokendir = "+tokens+"\nobjectstore.backend = file\nlog.level = ERROR\n"), 0o600))
-	require.NoError(t, os.WriteFile(pin, []byte("4711-user"), 0o600))
-	t.Setenv("SOFTHSM2_CONF", conf)
-	out, err := exec.Command("softhsm2-util", "--module", found[0], "--init-token", "--free", "--label", "vault", "--pin", "4711-user", "--so-pin", "0815-so").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return []string{"-module", found[0], "-token", "vault", "-pin-file", pin}
-}
 
 // TestUnseal initializes a Vault, keeps its shares under a key in a token, and unseals with them, also after a restart.
 func TestUnseal(t *testing.T) {
 	s := vaulttest.Start(t, &vaulttest.Options{Raft: true, TLS: true, Uninitialized: true})
-	flags := token(t)
-	shares := filepath.Join(t.TempDir(), "shares.json")
-	flags = append(flags, "-shares", shares)
+	pin, shares := filepath.Join(t.TempDir(), "pin"), filepath.Join(t.TempDir(), "shares.json")
+	require.NoError(t, os.WriteFile(pin, []byte(softhsmtest.UserPIN), 0o600))
+	flags := []string{"-module", softhsmtest.Token(t), "-token", "dvkeys", "-pin-file", pin, "-shares", shares}
 
 	initial, err := exec.Command(s.Program(), "operator", "init", "-address="+s.Address, "-ca-cert="+s.CAFile, "-key-shares=3", "-key-threshold=2", "-format=json").Output()
 	require.NoError(t, err)

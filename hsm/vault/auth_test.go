@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -216,4 +217,28 @@ func TestWrappedSecretID(t *testing.T) {
 	require.ErrorIs(t, err, hsm.ErrAuth)
 	require.ErrorContains(t, err, "exchanged")
 	require.Len(t, f.calls("PUT sys/wrapping/unwrap"), 2, "what is not a secret_id is not unwrapped")
+}
+
+// TestNobodyWaitsForAnothersLogin has a login hang, and a call with less patience than the one that logs in.
+func TestNobodyWaitsForAnothersLogin(t *testing.T) {
+	f := newFake(t)
+	f.on("GET dvkeys/stats", invalidToken)
+	b := f.open(f.config())
+	started, released := make(chan struct{}), make(chan struct{})
+	f.on("PUT auth/approle/login", func(http.ResponseWriter, *http.Request) {
+		close(started)
+		<-released
+	})
+	patient, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- b.Health(patient) }()
+	<-started
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	require.ErrorIs(t, b.Health(ctx), context.DeadlineExceeded)
+	require.Less(t, time.Since(start), time.Second)
+	stop()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	close(released)
 }

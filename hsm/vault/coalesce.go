@@ -2,65 +2,64 @@ package vault
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
-	"github.com/claystack/dvkeys/keyshare"
 )
 
-// joiner makes one request of the SignRoots calls that come within a short time.
-type joiner struct {
-	backend *Backend
-	window  time.Duration
+// joiner makes one request of the questions that come within a short time.
+type joiner[Q, A any] struct {
+	window time.Duration
+	most   int             // of what questions weigh together
+	ended  context.Context // that of the session
+	send   func(context.Context, []Q) ([]A, error)
 
 	mu   sync.Mutex
-	next *batch // nil if none is open
+	next *batch[Q, A] // nil if none is open
 }
 
-// batch collects calls until it is sent.
-type batch struct {
-	calls  []*call
-	roots  int
-	waits  int // calls whose context has not ended
-	cancel context.CancelFunc
-	full   chan struct{} // closed when no more fit
+// batch collects questions until it is sent.
+type batch[Q, A any] struct {
+	questions []Q
+	weight    int
+	waits     int // callers whose context has not ended
+	cancel    context.CancelFunc
+	full      chan struct{} // closed when no more fit
+
+	done    chan struct{} // closed when answers, one a question, or err is set
+	answers []A
+	err     error
 }
 
-// call is one SignRoots.
-type call struct {
-	sign wire.SignKey
-	done chan struct{} // closed when sigs or err is set
-	sigs []keyshare.Signature
-	err  error
-}
-
-func newJoiner(b *Backend, window time.Duration) *joiner { return &joiner{backend: b, window: window} }
-
-// sign joins the open batch, or opens one, and waits for its part of the answer or for the end of its own context.
-func (j *joiner) sign(ctx context.Context, k *key, roots []keyshare.Root) ([]keyshare.Signature, error) {
-	c := &call{sign: wire.SignKey{Name: k.name, Sign: k.sign(roots)}, done: make(chan struct{})}
+// ask joins the open batch, or opens one, and waits for its answer or for the end of its own context.
+func (j *joiner[Q, A]) ask(ctx context.Context, question Q, weight int) (answer A, err error) {
 	j.mu.Lock()
 	b := j.next
-	if b != nil && b.roots+len(roots) > wire.MaxRoots {
+	if b != nil && b.weight+weight > j.most {
 		close(b.full)
 		b = nil
 	}
 	if b == nil {
-		b = &batch{full: make(chan struct{})}
+		b = &batch[Q, A]{full: make(chan struct{}), done: make(chan struct{})}
 		var batchCtx context.Context
 		batchCtx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		j.next = b
 		go j.run(batchCtx, b)
 	}
-	b.calls = append(b.calls, c)
-	b.roots += len(roots)
+	place := len(b.questions)
+	b.questions = append(b.questions, question)
+	b.weight += weight
 	b.waits++
 	j.mu.Unlock()
 	select {
-	case <-c.done:
-		return c.sigs, c.err
+	case <-b.done:
+		if b.err != nil {
+			return answer, b.err
+		}
+		return b.answers[place], nil
 	case <-ctx.Done():
 		j.mu.Lock()
 		if b.waits--; b.waits == 0 {
@@ -70,42 +69,59 @@ func (j *joiner) sign(ctx context.Context, k *key, roots []keyshare.Root) ([]key
 			}
 		}
 		j.mu.Unlock()
-		return nil, failure(ctx, signing, ctx.Err())
+		return answer, failure(ctx, signing, ctx.Err())
 	}
 }
 
-// run waits for the window to end, sends the batch and hands out the answer.
-func (j *joiner) run(ctx context.Context, b *batch) {
+// run waits for the window to end, sends the batch and hands out the answers.
+func (j *joiner[Q, A]) run(ctx context.Context, b *batch[Q, A]) {
 	defer b.cancel()
 	select {
 	case <-time.After(j.window):
 	case <-b.full:
 	case <-ctx.Done():
-	case <-j.backend.session.ended.Done():
+	case <-j.ended.Done():
 	}
 	j.mu.Lock()
 	if j.next == b {
 		j.next = nil
 	}
-	calls := b.calls
 	j.mu.Unlock()
-	body := wire.SignMany{Requests: make([]wire.SignKey, len(calls))}
-	for i, c := range calls {
-		body.Requests[i] = c.sign
+	b.answers, b.err = j.send(ctx, b.questions)
+	if b.err == nil && len(b.answers) != len(b.questions) {
+		b.err = nonsense(signing, "the engine answered with %d results, asked for %d", len(b.answers), len(b.questions))
 	}
-	var answer wire.SignedMany
-	err := j.backend.session.do(ctx, &request{doing: signing, method: http.MethodPut, path: j.backend.mount + "/sign", body: body, read: into(&answer)})
-	if err == nil && len(answer.Results) != len(calls) {
-		err = nonsense(signing, "the engine answered with %d results, asked for %d", len(answer.Results), len(calls))
-	}
-	for i, c := range calls {
-		switch c.err = err; {
-		case err != nil:
-		case answer.Results[i].Fault != nil:
-			c.err = fault(signing, answer.Results[i].Fault)
-		default:
-			c.sigs, c.err = parseSignatures(answer.Results[i].Signed, len(c.sign.Roots))
-		}
-		close(c.done)
-	}
+	close(b.done)
+}
+
+// joiners are those of one backend: one for roots, and one for each network and kind of duty.
+type joiners struct {
+	backend *Backend
+	window  time.Duration
+	roots   *joiner[wire.SignKey, wire.SignedKey]
+	duties  sync.Map // of *joiner[wire.DutiesKey, wire.ResultsKey], by "network kind"
+}
+
+func newJoiners(b *Backend, window time.Duration) *joiners {
+	return &joiners{backend: b, window: window, roots: &joiner[wire.SignKey, wire.SignedKey]{
+		window: window, most: wire.MaxRoots, ended: b.session.ended,
+		send: func(ctx context.Context, requests []wire.SignKey) ([]wire.SignedKey, error) {
+			var answer wire.SignedMany
+			err := b.session.do(ctx, &request{doing: signing, method: http.MethodPut, path: b.mount + "/sign", body: wire.SignMany{Requests: requests}, read: into(&answer)})
+			return answer.Results, err
+		},
+	}}
+}
+
+func (j *joiners) of(network, kind string) *joiner[wire.DutiesKey, wire.ResultsKey] {
+	found, _ := j.duties.LoadOrStore(fmt.Sprintf("%q %s", network, kind), &joiner[wire.DutiesKey, wire.ResultsKey]{
+		window: j.window, most: wire.MaxDuties, ended: j.backend.session.ended,
+		send: func(ctx context.Context, requests []wire.DutiesKey) ([]wire.ResultsKey, error) {
+			var answer wire.ResultsMany
+			b := j.backend
+			err := b.session.do(ctx, &request{doing: doingDuty(kind), method: http.MethodPut, path: b.mount + "/" + kind, body: wire.DutiesMany{Network: network, Requests: requests}, read: into(&answer)})
+			return answer.Results, err
+		},
+	})
+	return found.(*joiner[wire.DutiesKey, wire.ResultsKey])
 }

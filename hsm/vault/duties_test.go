@@ -2,9 +2,12 @@ package vault_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -92,6 +95,32 @@ func TestDuties(t *testing.T) {
 	results, err = guard().Sign(t.Context(), last)
 	require.NoError(t, err)
 	require.NoError(t, results[0].Err, "the same attestation is signed again, so that a request whose answer was lost can be repeated")
+
+	// Two validators' duties in one request, of which one is refused.
+	c.Coalesce = 20 * time.Millisecond
+	coalescing, err := vault.Open(t.Context(), c)
+	require.NoError(t, err)
+	defer coalescing.Close()
+	var done sync.WaitGroup
+	for i, v := range batch.Validators {
+		joined, err := coalescing.Open(t.Context(), v.PublicKey)
+		require.NoError(t, err)
+		d := attest(100_001, 9) // another vote than the first validator's
+		encoded, err := signer.EncodeDuty(d)
+		require.NoError(t, err)
+		done.Go(func() {
+			sigs, errs := joined.(signer.DutyKey).SignDuties(t.Context(), "hoodi", encoded)
+			slashable := interface{ Slashable() bool }(nil)
+			if i == 0 && !(errors.As(errs[0], &slashable) && slashable.Slashable()) {
+				t.Errorf("a double vote: %v", errs[0])
+			}
+			root, err := signer.SigningRoot(signer.Hoodi, d)
+			if i == 1 && (errs[0] != nil || err != nil || !v.PublicKey.Verify(root, sigs[0])) {
+				t.Errorf("the other validator: %v", errs[0])
+			}
+		})
+	}
+	done.Wait()
 
 	// Another network than the configuration has.
 	_, err = signer.SignExit(t.Context(), signer.Mainnet, k, signer.VoluntaryExit{Epoch: 1, ValidatorIndex: 2})

@@ -36,8 +36,15 @@ func (k *key) SignRoots(ctx context.Context, roots ...keyshare.Root) ([]keyshare
 	if err := k.backend.session.usable(ctx); err != nil {
 		return nil, err
 	}
-	if j := k.backend.joiner; j != nil && len(roots) > 0 && len(roots) < wire.MaxRoots {
-		return j.sign(ctx, k, roots)
+	if j := k.backend.joiners; j != nil && len(roots) > 0 && len(roots) < wire.MaxRoots {
+		answer, err := j.roots.ask(ctx, wire.SignKey{Name: k.name, Sign: k.sign(roots)}, len(roots))
+		switch {
+		case err != nil:
+			return nil, err
+		case answer.Fault != nil:
+			return nil, fault(signing, answer.Fault)
+		}
+		return parseSignatures(answer.Signed, len(roots))
 	}
 	sigs := make([]keyshare.Signature, 0, len(roots))
 	for len(roots) > 0 {
@@ -113,32 +120,46 @@ func kindOf(duty []byte) (string, error) {
 	return d.Type, nil
 }
 
+func doingDuty(kind string) string { return "signing a duty of type " + kind }
+
 // signKind has duties of one kind signed. Asking again is safe: the engine signs the same duty twice, and no other.
 func (k *key) signKind(ctx context.Context, network, kind string, duties [][]byte, sigs []keyshare.Signature, errs []error) error {
 	if err := k.backend.session.usable(ctx); err != nil {
 		return err
 	}
-	doing := "signing a duty of type " + kind
-	body := wire.Duties{PublicKey: k.public.String(), Network: network, Duties: make([]json.RawMessage, len(duties))}
+	raw := make([]json.RawMessage, len(duties))
 	for i, d := range duties {
-		body.Duties[i] = d
+		raw[i] = d
 	}
-	var answer wire.Results
-	err := k.backend.session.do(ctx, &request{doing: doing, method: http.MethodPut, path: k.backend.mount + "/" + kind + "/" + k.name, body: body, read: into(&answer)})
+	answer, err := k.askDuties(ctx, network, kind, raw)
 	if err != nil {
 		return err
 	}
 	if len(answer.Results) != len(duties) {
-		return nonsense(doing, "the engine answered with %d results, asked for %d", len(answer.Results), len(duties))
+		return nonsense(doingDuty(kind), "the engine answered with %d results, asked for %d", len(answer.Results), len(duties))
 	}
 	for i, r := range answer.Results {
 		if r.Fault != nil {
-			errs[i] = fault(doing, r.Fault)
+			errs[i] = fault(doingDuty(kind), r.Fault)
 		} else if err := sigs[i].UnmarshalText([]byte(r.Signature)); err != nil {
-			errs[i] = nonsense(doing, "signature %d of the engine is none: %v", i, err)
+			errs[i] = nonsense(doingDuty(kind), "signature %d of the engine is none: %v", i, err)
 		}
 	}
 	return nil
+}
+
+func (k *key) askDuties(ctx context.Context, network, kind string, duties []json.RawMessage) (wire.Results, error) {
+	if j := k.backend.joiners; j != nil {
+		answer, err := j.of(network, kind).ask(ctx, wire.DutiesKey{Name: k.name, PublicKey: k.public.String(), Duties: duties}, len(duties))
+		if err == nil && answer.Fault != nil {
+			err = fault(doingDuty(kind), answer.Fault)
+		}
+		return answer.Results, err
+	}
+	var answer wire.Results
+	body := wire.Duties{PublicKey: k.public.String(), Network: network, Duties: duties}
+	err := k.backend.session.do(ctx, &request{doing: doingDuty(kind), method: http.MethodPut, path: k.backend.mount + "/" + kind + "/" + k.name, body: body, read: into(&answer)})
+	return answer, err
 }
 
 // Split implements hsm.Key. The engine shares the key, seals the shares and forgets them; what comes out is checked

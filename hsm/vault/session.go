@@ -26,7 +26,7 @@ type session struct {
 	born  time.Time     // when the token was given or last renewed
 	life  time.Duration // from then on; 0 if it is not known
 
-	entering sync.Mutex // one login at a time
+	entering chan struct{} // holds a place while nobody logs in
 
 	ended context.Context // until close
 	end   context.CancelFunc
@@ -42,7 +42,8 @@ func openSession(ctx context.Context, c Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{config: c, client: client, pool: pool}
+	s := &session{config: c, client: client, pool: pool, entering: make(chan struct{}, 1)}
+	s.entering <- struct{}{}
 	s.ended, s.end = context.WithCancel(context.Background())
 	if _, err := s.enter(ctx, nil); err != nil {
 		s.end()
@@ -125,8 +126,12 @@ func (s *session) usable(ctx context.Context) error {
 
 // enter logs in anew unless somebody else did so since the token was seen, and returns the token in force.
 func (s *session) enter(ctx context.Context, seen *token) (*token, error) {
-	s.entering.Lock()
-	defer s.entering.Unlock()
+	select {
+	case <-s.entering:
+		defer func() { s.entering <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, failure(ctx, "logging in", ctx.Err())
+	}
 	s.mu.Lock()
 	now := s.token
 	s.mu.Unlock()

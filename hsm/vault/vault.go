@@ -16,7 +16,7 @@ type Backend struct {
 	session *session
 	mount   string
 	info    hsm.Info
-	joiner  *joiner // nil without Config.Coalesce
+	joiners *joiners // nil without Config.Coalesce
 }
 
 // Open logs in, and finds the secrets engine and that it is one of this version's. It does not ask whether the engine can
@@ -33,7 +33,7 @@ func Open(ctx context.Context, c Config) (*Backend, error) {
 	b := &Backend{session: s, mount: s.config.Mount}
 	b.info = hsm.Info{Kind: "vault", Device: s.device(b.mount), Protection: hsm.Isolated}
 	if c.Coalesce > 0 {
-		b.joiner = newJoiner(b, c.Coalesce)
+		b.joiners = newJoiners(b, c.Coalesce)
 	}
 	if err := b.checkEngine(ctx); err != nil {
 		s.close()

@@ -1,11 +1,17 @@
 package slashing_test
 
 import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/claystack/dvkeys/internal/vectors"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/signer"
 	"github.com/claystack/dvkeys/signer/slashing"
@@ -119,6 +125,98 @@ func TestHistoryImport(t *testing.T) {
 		_, err := again.Claim(c)
 		require.NoError(t, err, "%+v", c.Duty)
 	}
+}
+
+// TestHistoryVectors runs the suite of EIP-3076: what the minimal strategy grants is granted, and what the complete one
+// refuses is refused. In between lies how much a History remembers.
+func TestHistoryVectors(t *testing.T) {
+	type check struct {
+		Key      keyshare.PublicKey `json:"pubkey"`
+		Root     *string            `json:"signing_root"`
+		Minimal  bool               `json:"should_succeed"`
+		Complete *bool              `json:"should_succeed_complete"`
+	}
+	granted, refused, unique := 0, 0, uint64(0)
+	for _, path := range vectors.Files(t, "slashing/*.json") {
+		if strings.HasPrefix(filepath.Base(path), "_") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var f struct {
+			Chain string `json:"genesis_validators_root"`
+			Steps []struct {
+				Succeeds    bool            `json:"should_succeed"`
+				Interchange json.RawMessage `json:"interchange"`
+				Blocks      []struct {
+					check
+					Slot uint64 `json:"slot,string"`
+				} `json:"blocks"`
+				Attestations []struct {
+					check
+					Source uint64 `json:"source_epoch,string"`
+					Target uint64 `json:"target_epoch,string"`
+				} `json:"attestations"`
+			} `json:"steps"`
+		}
+		require.NoError(t, json.Unmarshal(text, &f))
+		histories := map[keyshare.PublicKey]*slashing.History{}
+		of := func(k keyshare.PublicKey) *slashing.History {
+			if histories[k] == nil {
+				histories[k] = new(slashing.History)
+			}
+			return histories[k]
+		}
+		claim := func(c check, claim signer.Claim) {
+			t.Helper()
+			if unique++; c.Root == nil {
+				claim.Root = historytest.Root(1<<63 | unique)
+			} else {
+				claim.Root = parseRoot(t, *c.Root)
+			}
+			_, err := of(c.Key).Claim(claim)
+			complete := c.Minimal
+			if c.Complete != nil {
+				complete = *c.Complete
+			}
+			switch {
+			case c.Minimal:
+				require.NoError(t, err, "%s: %+v", path, claim.Duty)
+				granted++
+			case !complete:
+				require.ErrorIs(t, err, signer.ErrSlashable, "%s: %+v", path, claim.Duty)
+				refused++
+			}
+			histories[c.Key] = stored(t, of(c.Key))
+		}
+		for _, step := range f.Steps {
+			var file struct {
+				Data []struct {
+					Key keyshare.PublicKey `json:"pubkey"`
+				} `json:"data"`
+			}
+			require.NoError(t, json.Unmarshal(step.Interchange, &file))
+			for _, v := range file.Data {
+				err := of(v.Key).Import(step.Interchange, parseRoot(t, f.Chain), v.Key)
+				require.Equal(t, step.Succeeds, err == nil, "%s: %v", path, err)
+			}
+			for _, b := range step.Blocks {
+				claim(b.check, historytest.Block(b.Key, b.Slot, keyshare.Root{}))
+			}
+			for _, a := range step.Attestations {
+				claim(a.check, historytest.Attestation(a.Key, a.Source, a.Target, keyshare.Root{}))
+			}
+		}
+	}
+	require.Greater(t, granted, 15)
+	require.Greater(t, refused, 30)
+}
+
+func parseRoot(t *testing.T, text string) keyshare.Root {
+	t.Helper()
+	b, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
+	require.NoError(t, err)
+	return keyshare.Root(b)
 }
 
 func TestHistoryUnmarshalRefuses(t *testing.T) {

@@ -138,16 +138,16 @@ func (b *backend) publish(ctx context.Context, s logical.Storage, r *record) (*l
 		k.secret.Destroy()
 		return nil, err
 	}
-	if open != nil {
-		k.secret.Destroy()
-		return answer(stored.wire())
-	}
 	err = s.Put(ctx, &logical.StorageEntry{Key: namePrefix + stored.Name, Value: []byte(hexKey(stored.PublicKey))})
 	if err != nil {
 		k.secret.Destroy()
 		return nil, err
 	}
-	b.ring.add(k, generation)
+	if open == nil {
+		b.ring.add(k, generation)
+	} else {
+		k.secret.Destroy()
+	}
 	return answer(stored.wire())
 }
 
