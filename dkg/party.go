@@ -29,13 +29,6 @@ type Output struct {
 	Ignored []error
 }
 
-func (o *Output) merge(more Output) {
-	o.Save, o.Send, o.Ignored = append(o.Save, more.Save...), append(o.Send, more.Send...), append(o.Ignored, more.Ignored...)
-	if more.Keep != nil {
-		o.Keep = more.Keep
-	}
-}
-
 // Party is one participant of a ceremony: a state machine without input, output or
 // clock. Feed it with Step; do what its Output says. It is not safe for concurrent
 // use. It prints as [secret].
