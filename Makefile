@@ -47,7 +47,7 @@ sim: ## simulate key generation at length: many seeds, up to 100 operators (SIM=
 
 bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=5s)
 	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out .,-bench '$(BENCH)')
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m . ./internal/bls ./internal/secret ./keystore ./hsm/...
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
 fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
 	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \

@@ -31,11 +31,12 @@
 //   - keyshare is the vocabulary: keys, shares, groups, operators. keyshare/ssv is
 //     what the SSV network makes of it.
 //   - shamir is the mathematics of sharing.
-//   - signer knows what may be signed: deposits, exits, credential changes, on which
-//     network.
+//   - signer knows what may be signed, on which network: every duty of a validator,
+//     deposits, exits; its Guard refuses to sign twice, with signer/slashing, and its
+//     Quorum signs with a threshold of members.
 //   - keystore reads and writes mnemonics, derived keys and EIP-2335 files.
-//   - hsm is custody: hsm/software is an encrypted file, hsm/hsmtest the test that
-//     every backend passes.
+//   - hsm is custody: hsm/software is an encrypted file, hsm/pkcs11 a token, with its
+//     records in a hsm/store; hsm/hsmtest is the test that every backend passes.
 //
 // What protects a secret where, and what does not, is in SECURITY.md.
 package dvkeys

@@ -38,8 +38,14 @@ func (b *Batch) WriteFiles(dir string, o *FileOptions) ([]string, error) {
 	file := ssv.File{Version: opts.KeySharesVersion, CreatedAt: b.Created}
 	deposits := make([]*signer.DepositData, len(b.Validators))
 	for i, v := range b.Validators {
+		if v.Item == nil || v.Deposit == nil {
+			return nil, fmt.Errorf("dvkeys: validators[%d]: is not complete", i)
+		}
 		file.Items = append(file.Items, *v.Item)
 		deposits[i] = v.Deposit
+	}
+	if err := ssv.Verify(&file, nil); err != nil {
+		return nil, fmt.Errorf("dvkeys: %w", err)
 	}
 	keyshares, err := file.Bytes()
 	if err != nil {
@@ -47,6 +53,9 @@ func (b *Batch) WriteFiles(dir string, o *FileOptions) ([]string, error) {
 	}
 	depositData, err := signer.MarshalDeposits(deposits)
 	if err != nil {
+		return nil, fmt.Errorf("dvkeys: %w", err)
+	}
+	if _, err := signer.VerifyDeposits(b.Spec.Network, depositData, b.Spec.depositOptions()); err != nil {
 		return nil, fmt.Errorf("dvkeys: %w", err)
 	}
 	txs, err := b.Transactions()

@@ -78,8 +78,8 @@ func (*fatal) Helper()                     {}
 func (f *fatal) FailNow()                  { panic(f.err) }
 func (f *fatal) Errorf(s string, _ ...any) { f.err = errors.New(s) }
 
-// TestKill kills the process at every event of every stage, and at random times
-// while it writes files, and starts it again.
+// TestKill kills the process at every event of every stage and starts it again.
+// TestPublishCrash does the same for the writing of files.
 func TestKill(t *testing.T) {
 	for at := 1; at <= killCount*int(dvkeys.StageDone); at++ {
 		t.Run(strconv.Itoa(at), func(t *testing.T) {

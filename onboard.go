@@ -2,6 +2,7 @@ package dvkeys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -104,6 +105,9 @@ func Onboard(ctx context.Context, backend hsm.Backend, spec Spec, o *Options) (*
 		opts.Workers = 2 * runtime.GOMAXPROCS(0)
 	}
 	if opts.Key == nil {
+		if backend == nil {
+			return nil, errors.New("dvkeys: the backend is missing")
+		}
 		opts.Key = func(ctx context.Context, _ int, label string) (hsm.Key, error) {
 			return backend.Generate(ctx, label)
 		}
@@ -143,6 +147,9 @@ func (w *worker) validator(ctx context.Context, i int) (Validator, error) {
 	if err != nil {
 		return v, err
 	}
+	if key == nil {
+		return v, errors.New("no key was supplied")
+	}
 	v.PublicKey = key.PublicKey()
 	w.report(StageKey)
 
@@ -150,8 +157,8 @@ func (w *worker) validator(ctx context.Context, i int) (Validator, error) {
 	if err != nil {
 		return v, err
 	}
-	if group.PublicKey() != v.PublicKey {
-		return v, fmt.Errorf("the backend split key %s, asked to split %s", group.PublicKey(), v.PublicKey)
+	if group == nil || group.PublicKey() != v.PublicKey {
+		return v, fmt.Errorf("the backend split another key, asked to split %s", v.PublicKey)
 	}
 	v.Group = group
 	w.report(StageSplit)
@@ -164,6 +171,9 @@ func (w *worker) validator(ctx context.Context, i int) (Validator, error) {
 	sigs, err := key.SignRoots(ctx, ssv.OwnerNonceRoot(w.spec.Owner, v.Nonce))
 	if err != nil {
 		return v, err
+	}
+	if len(sigs) != 1 {
+		return v, fmt.Errorf("the key returned %d signatures, 1 expected", len(sigs))
 	}
 	if v.Item, err = ssv.NewItem(group, sealed, w.spec.Operators, w.spec.Owner, v.Nonce, sigs[0]); err != nil {
 		return v, err

@@ -175,6 +175,10 @@ func TestSpecFaults(t *testing.T) {
 		"amount: is 33 ETH":             func(s *dvkeys.Spec) { s.Amount = 33e9 },
 		"amount: is 0.5 ETH":            func(s *dvkeys.Spec) { s.Amount = 5e8 },
 		"eigenpod: no EigenPodManager":  func(s *dvkeys.Spec) { s.Network, s.EigenPod = dvkeys.Sepolia, true },
+		"funding: -1 wei":               func(s *dvkeys.Spec) { s.Funding = big.NewInt(-1) },
+		"funding: 1157":                 func(s *dvkeys.Spec) { s.Funding = new(big.Int).Lsh(big.NewInt(1), 256) },
+		"cluster: ssv: cluster balance": func(s *dvkeys.Spec) { s.Cluster = &ssv.Cluster{Active: true, Balance: big.NewInt(-1)} },
+		"cluster: is liquidated":        func(s *dvkeys.Spec) { s.Cluster = &ssv.Cluster{} },
 		"amount: is 31 ETH, exactly":    func(s *dvkeys.Spec) { s.Amount, s.EigenPod = 31e9, true },
 	} {
 		s := spec(t, 2)
@@ -273,6 +277,40 @@ func TestOnboardStops(t *testing.T) {
 		return nil, failed
 	}})
 	require.ErrorIs(t, err, failed)
+}
+
+func TestOnboardNothing(t *testing.T) {
+	_, err := dvkeys.Onboard(t.Context(), nil, spec(t, 1), nil)
+	require.ErrorContains(t, err, "the backend is missing")
+	_, err = dvkeys.Onboard(t.Context(), nil, spec(t, 1), &dvkeys.Options{Key: func(context.Context, int, string) (hsm.Key, error) { return nil, nil }})
+	require.ErrorContains(t, err, "no key was supplied")
+}
+
+// TestWriteFilesVerifies holds that nothing wrong is written.
+func TestWriteFilesVerifies(t *testing.T) {
+	batch, err := dvkeys.Onboard(t.Context(), backend(t), spec(t, 2), nil)
+	require.NoError(t, err)
+	good := batch.Validators[0]
+	for want, spoil := range map[string]func(v *dvkeys.Validator){
+		"validators[0]: is not complete": func(v *dvkeys.Validator) { v.Item = nil },
+		"signature: does not verify": func(v *dvkeys.Validator) {
+			d := *v.Deposit
+			d.Signature = batch.Validators[1].Deposit.Signature
+			v.Deposit = &d
+		},
+		"sharesData": func(v *dvkeys.Validator) {
+			it := *v.Item
+			it.Payload.SharesData = it.Payload.SharesData[1:]
+			v.Item = &it
+		},
+	} {
+		batch.Validators[0] = good
+		spoil(&batch.Validators[0])
+		dir := filepath.Join(t.TempDir(), "out")
+		_, err := batch.WriteFiles(dir, nil)
+		require.ErrorContains(t, err, want)
+		require.NoDirExists(t, dir)
+	}
 }
 
 func TestStage(t *testing.T) {

@@ -1,6 +1,7 @@
 package dvkeys
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -62,12 +63,7 @@ func (s Spec) normal() (Spec, error) {
 		return fault("count", "%d validators, expected at least 1", s.Count)
 	}
 	s.Operators = slices.Clone(s.Operators)
-	slices.SortFunc(s.Operators, func(a, b keyshare.Operator) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(s.Operators, func(a, b keyshare.Operator) int { return cmp.Compare(a.ID, b.ID) })
 	if err := ssv.CheckCluster(s.Operators); err != nil {
 		return fault("operators", "%w", err)
 	}
@@ -86,12 +82,22 @@ func (s Spec) normal() (Spec, error) {
 	if _, known := s.Network.EigenPodManager(); s.EigenPod && !known {
 		return fault("eigenpod", "no EigenPodManager is known on %s", s.Network)
 	}
-	if s.Cluster == nil {
-		empty := ssv.EmptyCluster()
-		s.Cluster = &empty
+	cluster, funding := ssv.EmptyCluster(), new(big.Int)
+	if s.Cluster != nil {
+		cluster = *s.Cluster
 	}
-	if s.Funding == nil {
-		s.Funding = new(big.Int)
+	if s.Funding != nil {
+		funding.Set(s.Funding)
+	}
+	s.Cluster, s.Funding = &cluster, funding
+	if err := cluster.Check(); err != nil {
+		return fault("cluster", "%w", err)
+	}
+	if !cluster.Active {
+		return fault("cluster", "is liquidated: the contract refuses registrations until it is reactivated")
+	}
+	if funding.Sign() < 0 || funding.BitLen() > 256 {
+		return fault("funding", "%s wei, expected 0 to 2^256-1", funding)
 	}
 	return s, nil
 }

@@ -23,6 +23,11 @@ type Expect struct {
 	Operators  []keyshare.Operator
 	Withdrawal keyshare.Address
 	Amount     signer.Gwei
+
+	Compounding *bool // 0x02 credentials instead of 0x01; nil expects neither
+	EigenPod    *bool // deposits through the EigenPodManager; nil expects neither
+
+	KeySharesVersion string // ssv.V110 or ssv.V120
 }
 
 // VerifyFiles checks a folder that WriteFiles wrote, offline and trusting nothing
@@ -65,7 +70,7 @@ func VerifyFiles(dir string, e *Expect) error {
 			return fmt.Errorf("dvkeys: validator %d is %s in the deposits and %s in the keyshares", i+1, a, b)
 		}
 	}
-	if err := verifyTransactions(found[2], network, file, deposits); err != nil {
+	if err := verifyTransactions(found[2], network, file, deposits, e); err != nil {
 		return fmt.Errorf("dvkeys: %s: %w", transactionsName, err)
 	}
 	return nil
@@ -100,6 +105,9 @@ func verifyDeposits(path string, e *Expect) ([]*signer.DepositData, *signer.Netw
 		if e.Amount != 0 && d.Amount != e.Amount {
 			return nil, nil, fmt.Errorf("deposit %d: amount %s, expected %s", i+1, d.Amount, e.Amount)
 		}
+		if prefix := d.WithdrawalCredentials[0]; e.Compounding != nil && *e.Compounding != (prefix == 2) {
+			return nil, nil, fmt.Errorf("deposit %d: 0x%02x withdrawal credentials, expected the other type", i+1, prefix)
+		}
 		if d.WithdrawalCredentials != deposits[0].WithdrawalCredentials {
 			return nil, nil, fmt.Errorf("deposit %d: withdrawal credentials %s differ from the first deposit's %s", i+1, d.WithdrawalCredentials, deposits[0].WithdrawalCredentials)
 		}
@@ -116,11 +124,14 @@ func verifyKeyShares(path string, e *Expect) (*ssv.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.KeySharesVersion != "" && file.Version != e.KeySharesVersion {
+		return nil, fmt.Errorf("version %s, expected %s", file.Version, e.KeySharesVersion)
+	}
 	return file, ssv.Verify(file, &ssv.VerifyOptions{Owner: e.Owner, Nonce: e.Nonce, Operators: e.Operators})
 }
 
 // verifyTransactions builds the transactions again and compares.
-func verifyTransactions(path string, n *signer.Network, file *ssv.File, deposits []*signer.DepositData) error {
+func verifyTransactions(path string, n *signer.Network, file *ssv.File, deposits []*signer.DepositData, e *Expect) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -147,6 +158,9 @@ func verifyTransactions(path string, n *signer.Network, file *ssv.File, deposits
 		case KindStake:
 			spec.EigenPod = true
 		}
+	}
+	if e.EigenPod != nil {
+		spec.EigenPod = *e.EigenPod
 	}
 	items := make([]*ssv.Item, len(file.Items))
 	for i := range file.Items {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -161,6 +162,9 @@ func ParseExit(file, password []byte) (*SignedExit, error) {
 // the beacon API's JSON. A file that exists is left alone: the error wraps
 // fs.ErrExist, and the paths are those that were written before.
 func WriteExits(dir string, exits []*SignedExit, password []byte) (paths []string, err error) {
+	if i := slices.Index(exits, nil); i >= 0 {
+		return nil, fmt.Errorf("signer: exits[%d]: is missing", i)
+	}
 	now := time.Now().Unix()
 	for _, e := range exits {
 		encode := e.MarshalJSON

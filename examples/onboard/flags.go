@@ -1,11 +1,14 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/claystack/dvkeys"
 	"github.com/claystack/dvkeys/hsm/software"
@@ -21,6 +24,12 @@ const (
 	exampleOwner     = "0x81592c3DE184A3E2c0DCB5a261BC107Bfa91f494"
 	examplePod       = "0xd8A2baF5A94B8d5ae8F2C4E3a0C5a1d27Bd0E001"
 )
+
+// verifies names the flags that -verify looks at.
+var verifies = []string{
+	"verify", "out", "custody", "keys", "passphrase-file",
+	"network", "owner", "nonce", "validators", "operators", "amount", "withdrawal", "credentials", "eigenpod", "format",
+}
 
 // config is what the flags say.
 type config struct {
@@ -65,20 +74,42 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		return nil, fmt.Errorf("unexpected argument %q: every value is given by a flag", fs.Arg(0))
 	}
 	fs.Visit(func(f *flag.Flag) { c.given[f.Name] = true })
+	if c.verify {
+		for name := range c.given {
+			if !slices.Contains(verifies, name) {
+				return nil, fmt.Errorf("-%s says nothing that -verify could verify", name)
+			}
+		}
+	}
 
 	fault := func(name string, err error) (*config, error) { return nil, fmt.Errorf("-%s: %w", name, err) }
 	var err error
+	if c.verify && !c.given["network"] {
+		*network = networkOf(c.out, *network)
+	}
 	if c.spec.Network, err = signer.NetworkByName(*network); err != nil {
 		return fault("network", err)
 	}
 	if c.spec.Owner, err = keyshare.ParseAddress(*owner); err != nil {
 		return fault("owner", err)
 	}
+	if c.spec.Owner.IsZero() {
+		return fault("owner", errors.New("is the zero address"))
+	}
 	if c.spec.Withdrawal, err = keyshare.ParseAddress(*withdrawal); err != nil {
 		return fault("withdrawal", err)
 	}
+	if c.spec.Withdrawal.IsZero() {
+		return fault("withdrawal", errors.New("is the zero address"))
+	}
 	if c.spec.Amount, err = c.spec.Network.ParseAmount(*amount); err != nil {
 		return fault("amount", err)
+	}
+	if c.spec.Amount == 0 {
+		return fault("amount", errors.New("is zero"))
+	}
+	if *validators < 1 {
+		return fault("validators", fmt.Errorf("%d, expected at least 1", *validators))
 	}
 	switch *credentials {
 	case "0x01":
@@ -141,7 +172,30 @@ func (c *config) expect() *dvkeys.Expect {
 	if use("withdrawal") {
 		e.Withdrawal = c.spec.Withdrawal
 	}
+	if use("credentials") {
+		e.Compounding = &c.spec.Compounding
+	}
+	if use("eigenpod") {
+		e.EigenPod = &c.spec.EigenPod
+	}
+	if use("format") {
+		e.KeySharesVersion = c.format
+	}
 	return e
+}
+
+// networkOf returns the network that a folder names, so that an amount is read in its
+// token, or else the given one: VerifyFiles says what is wrong then.
+func networkOf(dir, otherwise string) string {
+	var t struct{ Network string }
+	b, err := os.ReadFile(filepath.Join(dir, "transactions.json"))
+	if err != nil || json.Unmarshal(b, &t) != nil {
+		return otherwise
+	}
+	if _, err := signer.NetworkByName(t.Network); err != nil {
+		return otherwise
+	}
+	return t.Network
 }
 
 func readOperators(path string) ([]keyshare.Operator, error) {

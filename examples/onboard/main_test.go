@@ -103,7 +103,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-credentials", "0x02", "-amount", "2049"}, "amount"},
 		{[]string{"-credentials", "0x02", "-eigenpod"}, "EigenPod"},
 		{[]string{"-eigenpod", "-network", "sepolia"}, "EigenPodManager"},
-		{[]string{"-validators", "0"}, "count"},
+		{[]string{"-validators", "0"}, "-validators"},
 		{[]string{"-nonce", "65533"}, "nonce"},
 		{[]string{"-format", "v1.0.0"}, "-format"},
 		{[]string{"-operators", "none.json"}, "none.json"},
@@ -299,15 +299,43 @@ func TestCorrupted(t *testing.T) {
 	require.NoError(t, err, "the original still verifies")
 }
 
-// TestVerifyAgainstFlags expects what the flags say and the folder does not.
+// TestVerifyAgainstFlags expects what the flags say and the folder does not, and
+// refuses the flags that it could not hold against the folder.
 func TestVerifyAgainstFlags(t *testing.T) {
 	dir, _ := onboarded(t, "-validators", "1")
-	for flag, value := range map[string]string{
-		"-owner": "0x388C818CA8B9251b393131C08a736A67ccB19297", "-nonce": "1", "-validators": "2", "-network": "mainnet",
-		"-amount": "31", "-withdrawal": "0x388C818CA8B9251b393131C08a736A67ccB19297",
+	keys := filepath.Join(dir, "keys.db")
+	const other = "0x388C818CA8B9251b393131C08a736A67ccB19297"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-owner", other}, "owner"},
+		{[]string{"-nonce", "1"}, "ownerNonce"},
+		{[]string{"-validators", "2"}, "1 deposits, expected 2"},
+		{[]string{"-network", "mainnet"}, "network"},
+		{[]string{"-amount", "31"}, "amount"},
+		{[]string{"-withdrawal", other}, "withdrawal"},
+		{[]string{"-credentials", "0x02"}, "0x01 withdrawal credentials"},
+		{[]string{"-eigenpod=false"}, "kind"},
+		{[]string{"-format", "v1.1.0"}, "version"},
+
+		{[]string{"-validators", "0"}, "-validators"},
+		{[]string{"-amount", "0"}, "-amount"},
+		{[]string{"-owner", "0x0000000000000000000000000000000000000000"}, "-owner"},
+		{[]string{"-withdrawal", "0x0000000000000000000000000000000000000000"}, "-withdrawal"},
+		{[]string{"-mnemonic-file", keys}, "-mnemonic-file"},
+		{[]string{"-mnemonic-index", "0"}, "-mnemonic-index"},
+		{[]string{"-custody", "pkcs11", "-token", "dvkeys"}, "-token"},
+		{[]string{"-store", keys}, "-store"},
 	} {
-		_, err := program("-verify", "-out", dir, flag, value)
-		require.Error(t, err, flag)
+		_, err := program(append([]string{"-verify", "-out", dir}, c.args...)...)
+		require.ErrorContains(t, err, c.want, "%q", c.args)
+	}
+	for _, args := range [][]string{
+		{"-credentials", "0x01"}, {"-eigenpod"}, {"-format", "v1.2.0"}, {"-amount", "32"}, {"-validators", "1"}, {"-keys", keys},
+	} {
+		_, err := program(append([]string{"-verify", "-out", dir}, args...)...)
+		require.NoError(t, err, "%q", args)
 	}
 }
 

@@ -8,11 +8,12 @@
 //
 // opens the operator's share of every validator in a keyshares file with that key, says of each whether it is good, and
 // puts the good ones into custody: sealed by the token, in the store. Run again, it finds those that are there already.
-// It exits with 1 if a share is bad. Without -store or -postgres it only checks.
+// It exits with 1 if a share is bad, and stops when the token fails. Without -store or -postgres it only checks.
 package main
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"flag"
 	"fmt"
@@ -92,12 +93,30 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	return takeShares(ctx, file, key, token, config.Store != nil, out)
 }
 
-// takeShares opens the operator's share of each validator and puts it into custody.
-func takeShares(ctx context.Context, file *ssv.File, key *pkcs11.RSAKey, token *pkcs11.Token, keep bool, out io.Writer) error {
-	bad := 0
+// watched is a key that remembers how its token failed. keyshare.Open has one error for all that keeps a share from
+// opening, lest it help a forger; but that the token is gone says nothing of the share.
+type watched struct {
+	crypto.Decrypter
+	fault error
+}
+
+func (k *watched) Decrypt(random io.Reader, ciphertext []byte, options crypto.DecrypterOpts) ([]byte, error) {
+	plain, err := k.Decrypter.Decrypt(random, ciphertext, options)
+	if err != nil && !errors.Is(err, pkcs11.ErrDecrypt) {
+		k.fault = err
+	}
+	return plain, err
+}
+
+// takeShares opens the operator's share of each validator and puts it into custody. It stops when the token fails.
+func takeShares(ctx context.Context, file *ssv.File, operator crypto.Decrypter, token *pkcs11.Token, keep bool, out io.Writer) error {
+	key, bad := &watched{Decrypter: operator}, 0
 	for i := range file.Items {
 		item := &file.Items[i]
 		share, err := ssv.OpenShare(item, key)
+		if key.fault != nil {
+			return fmt.Errorf("validator %s: %w", item.Data.PublicKey, key.fault)
+		}
 		if err != nil {
 			bad++
 			fmt.Fprintf(out, "%d %s BAD: %v\n", i, item.Data.PublicKey, err)

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/pkcs11"
 	"github.com/claystack/dvkeys/internal/softhsmtest"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/keyshare/ssv"
@@ -117,6 +122,42 @@ func TestOperator(t *testing.T) {
 	require.ErrorContains(t, err, "2 of 2 shares are bad")
 	require.Contains(t, out, "BAD: ")
 	require.NotContains(t, out, "in custody")
+}
+
+// failing is an operator's key of which all but the first decryption fails.
+type failing struct {
+	crypto.Decrypter
+	err   error
+	calls int
+}
+
+func (k *failing) Decrypt(random io.Reader, ciphertext []byte, options crypto.DecrypterOpts) ([]byte, error) {
+	if k.calls++; k.calls > 1 {
+		return nil, k.err
+	}
+	return k.Decrypter.Decrypt(random, ciphertext, options)
+}
+
+// TestTokenFails tells a share that does not open from a token that fails after the first share.
+func TestTokenFails(t *testing.T) {
+	k, err := ssv.GenerateOperatorKey()
+	require.NoError(t, err)
+	text, err := ssv.FormatOperatorKey(&k.PublicKey)
+	require.NoError(t, err)
+	file := keyshares(t, text)
+	file.Items = append(file.Items, file.Items[1])
+	var out bytes.Buffer
+	key := &failing{Decrypter: k, err: pkcs11.ErrDecrypt}
+	require.EqualError(t, takeShares(t.Context(), file, key, nil, false, &out), "2 of 3 shares are bad")
+	require.Equal(t, 2, strings.Count(out.String(), " BAD: "), out.String())
+	for _, fault := range []error{hsm.ErrUnavailable, hsm.ErrAuth, hsm.ErrDenied} {
+		out.Reset()
+		key = &failing{Decrypter: k, err: fmt.Errorf("token: %w", fault)}
+		require.ErrorIs(t, takeShares(t.Context(), file, key, nil, false, &out), fault)
+		require.Equal(t, 1, strings.Count(out.String(), " good: share 7, "), out.String())
+		require.NotContains(t, out.String(), "BAD")
+		require.Equal(t, 2, key.calls, "it stops")
+	}
 }
 
 func TestBadArguments(t *testing.T) {

@@ -172,6 +172,13 @@ func (d *device) currentEra() uint64 {
 	return d.era
 }
 
+// place returns the slot in which the token was found last, and what the token says of itself.
+func (d *device) place() (slot uint, token pkcs11.TokenInfo) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.slot, d.token
+}
+
 // heal makes the device sound if it is not: it finds the token, opens the parked session and logs in, as far as needed.
 // After a failure it fails at once for a while, each time for longer, and for good once a PIN was wrong.
 func (d *device) heal() error {
@@ -273,6 +280,12 @@ func (d *device) close() bool {
 	}
 	late, idle := time.After(patience), 0
 	for range cap(d.free) {
+		select {
+		case <-d.free:
+			idle++
+			continue
+		default:
+		}
 		select {
 		case <-d.free:
 			idle++

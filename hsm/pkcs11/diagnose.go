@@ -222,7 +222,7 @@ func (t *Token) trySessionRSA(session pkcs11.SessionHandle) (err error) {
 	}
 	defer room.Destroy()
 	n, err := t.device.module.cryptoki.decrypt(session, private, pkcs11.CKM_RSA_PKCS, sealed, room.Bytes())
-	if err == nil && !bytes.Equal(room.Bytes()[:n], message) {
+	if err == nil && (n != len(message) || !bytes.Equal(room.Bytes()[:n], message)) {
 		err = &Error{Fault: "RSA decryption gives wrong results", Remedy: "the token or its module is faulty: do not use it", is: hsm.ErrDenied}
 	}
 	return err

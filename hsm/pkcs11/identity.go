@@ -5,6 +5,7 @@ package pkcs11
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -19,24 +20,25 @@ import (
 // use it for ever. Other than that nothing of crypto11 is used; decryption is not, because it leaves the plaintext in
 // memory that it frees without wiping. See module for who initializes and finalizes.
 type identity struct {
-	mu      sync.Mutex
+	making sync.Mutex // one context at a time; held while the module is waited for
+
+	mu      sync.Mutex        // never held while anything is waited for
 	context *crypto11.Context // nil until needed
-	closing sync.WaitGroup    // contexts that were thrown away
+	closed  bool
+	closing sync.WaitGroup // contexts that were thrown away
 }
 
-// dead is an error after which a context of crypto11 is thrown away.
-type dead struct{ cause error }
+// failed is the error of a call of crypto11. It hides the module's code: use would take it for that of its own session.
+type failed struct{ cause error }
 
-func (d dead) Error() string { return d.cause.Error() }
+func (f failed) Error() string { return f.cause.Error() }
 
 // withCrypto11 runs f with the token's context of crypto11, and a second time with a new one if that was dead.
 func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*crypto11.Context) (T, error)) (value T, err error) {
-	t.mu.Lock()
-	if t.identity == nil {
-		t.identity = new(identity)
+	id, err := t.crypto11()
+	if err != nil {
+		return value, err
 	}
-	id := t.identity
-	t.mu.Unlock()
 	for range 2 {
 		var c *crypto11.Context
 		if c, err = await(ctx, func() (*crypto11.Context, error) { return id.get(t.device) }, nil); err != nil {
@@ -45,43 +47,69 @@ func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*cr
 		// The session is not used: its ticket bounds the calls, and taking it makes sure of the login.
 		value, err = use(ctx, t.device, doing, func(pkcs11.SessionHandle) (T, error) {
 			value, err := f(c)
-			switch classify(err) {
-			case lostSession, lostLogin, lostObject, finalized, gone:
-				return value, dead{err}
+			if err != nil {
+				return value, failed{err}
 			}
-			if err != nil && !id.holds(c) {
-				return value, dead{err} // another call threw it away meanwhile
-			}
-			return value, err
+			return value, nil
 		}, nil)
-		var found dead
+		var found failed
 		if !errors.As(err, &found) {
 			return value, err
 		}
-		id.detach(t.device.module, c)
-		t.device.suspect(false)
-		if err = explain(doing, found.cause); classify(found.cause) == gone {
-			break
+		err = explain(doing, found.cause)
+		switch class := classify(found.cause); class {
+		case lostSession, lostLogin, lostObject, finalized, gone:
+			id.detach(t.device.module, c)
+			t.device.suspect(false)
+			if class == gone {
+				return value, err
+			}
+		default:
+			if id.holds(c) {
+				return value, err
+			}
+			// Another call threw the context away meanwhile.
 		}
 	}
 	return value, err
 }
 
-func (id *identity) get(d *device) (*crypto11.Context, error) {
-	id.mu.Lock()
-	defer id.mu.Unlock()
-	if id.context != nil {
-		return id.context, nil
+// crypto11 returns what a token that is open needs of crypto11.
+func (t *Token) crypto11() (*identity, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.keys == nil {
+		return nil, fmt.Errorf("pkcs11: %w", hsm.ErrClosed)
 	}
-	if d.module.anchor == nil {
+	if t.identity == nil {
+		t.identity = new(identity)
+	}
+	return t.identity, nil
+}
+
+func (id *identity) get(d *device) (*crypto11.Context, error) {
+	id.making.Lock()
+	defer id.making.Unlock()
+	switch c, closed := id.current(); {
+	case closed:
+		return nil, fmt.Errorf("pkcs11: %w", hsm.ErrClosed)
+	case c != nil:
+		return c, nil
+	}
+	if !d.module.anchored() {
 		return nil, &Error{Fault: "another part of this program initialized the module before, which crypto11 does not put up with", Remedy: "open the token before it, or let it use crypto11 too; decryption works in any case", is: hsm.ErrUnavailable}
 	}
-	slot := d.slot
+	slot, _ := d.place()
 	config := selection{slot: &slot}.crypto11(d.module.given)
 	config.MaxSessions = cap(d.free) + 1
 	var c *crypto11.Context
 	err := d.module.changing(func() (err error) {
-		c, err = crypto11.Configure(config)
+		if c, err = crypto11.Configure(config); err != nil || !d.module.fragile {
+			return err
+		}
+		if err = fill(c, cap(d.free)); err != nil {
+			_ = c.Close()
+		}
 		return err
 	})
 	if err != nil {
@@ -90,14 +118,36 @@ func (id *identity) get(d *device) (*crypto11.Context, error) {
 		}
 		return nil, &Error{Fault: "crypto11 finds no token in the slot any more", Remedy: "the next call tries again", is: hsm.ErrUnavailable}
 	}
+	id.mu.Lock()
+	defer id.mu.Unlock()
 	id.context = c
 	return c, nil
 }
 
-func (id *identity) holds(c *crypto11.Context) bool {
+// fill has a context open the n sessions of its pool, which it hands out in turn, instead of each when it is needed: that
+// would be while others are in use. It keeps them until it is closed.
+func fill(c *crypto11.Context, n int) error {
+	random, err := c.NewRandomReader()
+	if err != nil {
+		return err
+	}
+	for range n {
+		if _, err := random.Read(make([]byte, 1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (id *identity) current() (c *crypto11.Context, closed bool) {
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	return id.context == c
+	return id.context, id.closed
+}
+
+func (id *identity) holds(c *crypto11.Context) bool {
+	current, _ := id.current()
+	return current == c
 }
 
 // detach has the next call make a new context, and closes this one when its calls have ended.
@@ -117,15 +167,17 @@ func (id *identity) close(m *module) {
 		return
 	}
 	id.mu.Lock()
-	c := id.context
+	id.closed = true
 	id.mu.Unlock()
-	if c != nil {
-		id.detach(m, c)
-	}
 	done := make(chan struct{})
 	go func() {
+		defer close(done)
+		id.making.Lock() // for a context that is just being made
+		defer id.making.Unlock()
+		if c, _ := id.current(); c != nil {
+			id.detach(m, c)
+		}
 		id.closing.Wait()
-		close(done)
 	}()
 	select {
 	case <-done:

@@ -41,7 +41,9 @@ type module struct {
 	anchor *crypto11.Context // nil if the library was initialized by others
 
 	// churn keeps sessions of SoftHSM from being opened and closed while others are in use: version 2.6.1 dies of it
-	// now and then (SoftHSMv2 issue 688).
+	// now and then (SoftHSMv2 issue 688). That goes for the sessions of this package and of its contexts of crypto11, but
+	// not for questions that need no session of one's own (C_GetInfo, C_GetSessionInfo and the like), for the anchor, which
+	// comes before the first token and goes after the last, nor for what other parts of the program do.
 	churn   sync.RWMutex
 	fragile bool
 
@@ -105,12 +107,11 @@ func find(path string) (*module, error) {
 // initialize has crypto11 initialize the library, or does it itself where crypto11 cannot because the token is not found.
 // The caller holds modules.
 func (m *module) initialize(path string, which selection) error {
-	m.mine, m.anchor, m.given = false, nil, path
-	var err error
-	if m.anchor, err = crypto11.Configure(which.crypto11(path)); err == nil {
-		m.mine = true
-	} else {
-		m.anchor = nil
+	if m.anchor == nil { // else finalize could not end it
+		m.given = path
+		if anchor, err := crypto11.Configure(which.crypto11(path)); err == nil {
+			m.mine, m.anchor = true, anchor
+		}
 	}
 	switch err := m.raw.Initialize(); {
 	case err == nil:
@@ -154,7 +155,7 @@ func (m *module) release() {
 
 func (m *module) finalize() {
 	if m.running.Load() > 0 {
-		return // to finalize a library under a running call would be the end of the process
+		return // to finalize a library under a running call would be the end of the process; the next token goes on with it
 	}
 	if m.anchor != nil {
 		m.anchor.Close() // finalizes, unless another part of the program uses crypto11 too
@@ -162,6 +163,13 @@ func (m *module) finalize() {
 		m.raw.Finalize()
 	}
 	m.mine, m.anchor = false, nil
+}
+
+// anchored reports whether contexts of crypto11 can be opened.
+func (m *module) anchored() bool {
+	modules.Lock()
+	defer modules.Unlock()
+	return m.anchor != nil
 }
 
 // during runs a call that uses sessions, while none is opened or closed if the library is fragile.

@@ -72,7 +72,8 @@ const testTokens = "dvkeys testtoken"
 // measure says what the token is. That it is hardware is believed if Open believes it, or if it is of the model that the
 // profile is for; a program that is not known to be another process may be in this one.
 func (b *Native) measure() hsm.Info {
-	info, token := b.token.Info(), b.device.token
+	info := b.token.Info()
+	_, token := b.device.place()
 	if b.profile.Model != "" && token.Model == b.profile.Model && !isSoftware(token.ManufacturerID) {
 		info.HardwareBacked = true
 	}

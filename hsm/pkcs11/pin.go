@@ -58,9 +58,9 @@ func PINFile(path string) PIN {
 // login asks for the PIN and logs the user in.
 func (d *device) login() error {
 	d.mu.Lock()
-	parked, slot, flags := d.parked, d.slot, d.token.Flags
+	parked, slot, token := d.parked, d.slot, d.token
 	d.mu.Unlock()
-	keypad := flags&pkcs11.CKF_PROTECTED_AUTHENTICATION_PATH != 0
+	keypad := token.Flags&pkcs11.CKF_PROTECTED_AUTHENTICATION_PATH != 0
 	var pin []byte
 	switch {
 	case d.pin != nil:
@@ -82,7 +82,7 @@ func (d *device) login() error {
 		if c := classify(err); c == lostSession || c == lostLogin || c == finalized {
 			return &Error{Fault: "the session was lost during the login", Remedy: "the next call tries again", is: hsm.ErrUnavailable}
 		}
-		return explain(fmt.Sprintf("login to the token %q", d.token.Label), err)
+		return explain(fmt.Sprintf("login to the token %q", token.Label), err)
 	}
 	d.module.join(d, slot, !already)
 	return nil

@@ -3,7 +3,12 @@
 package pkcs11
 
 import (
+	"bytes"
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -118,8 +123,8 @@ func TestRotateResumes(t *testing.T) {
 	require.NoError(t, token.Close())
 }
 
-// TestSoak rotates between three keys while others sign, make and delete keys, and the sessions are lost
-// now and then.
+// TestSoak rotates between three keys while others sign, make and delete keys, an RSA key decrypts and signs, and the
+// sessions are lost now and then.
 func TestSoak(t *testing.T) {
 	ctx := t.Context()
 	c := config(t)
@@ -172,6 +177,36 @@ func TestSoak(t *testing.T) {
 		}
 		return token.Delete(ctx, k.PublicKey())
 	})
+	operator, err := token.GenerateRSA(ctx, unique("soak"))
+	require.NoError(t, err)
+	seen, err := operator.PublicKey(ctx)
+	require.NoError(t, err)
+	digest := sha256.Sum256([]byte("message"))
+	//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, seen, digest[:])
+	require.NoError(t, err)
+	loop(func(int) error {
+		k := token.RSA(operator.label) // which has not read its public key yet, as operator has
+		for _, k := range []*RSAKey{k, operator} {
+			opened, err := k.Decrypt(nil, sealed, nil)
+			if err == nil && !bytes.Equal(opened, digest[:]) {
+				err = errors.New("wrong plaintext")
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range 2 {
+		loop(func(int) error {
+			signature, err := operator.Sign(nil, digest[:], crypto.SHA256)
+			if err != nil {
+				return err
+			}
+			return rsa.VerifyPKCS1v15(seen, crypto.SHA256, digest[:], signature)
+		})
+	}
 	for i := range rounds {
 		_, err := token.Rotate(ctx, fmt.Sprintf("%s-%d", c.KEK, i%3))
 		require.NoError(t, err)

@@ -30,10 +30,15 @@ type RSAKey struct {
 	token *Token
 	label string
 
-	mu     sync.Mutex
-	public *rsa.PublicKey // nil until it was read
-	handle pkcs11.ObjectHandle
-	era    uint64
+	mu   sync.Mutex
+	pair rsaPair
+	era  uint64
+}
+
+// rsaPair is what was found in the token under a key's label.
+type rsaPair struct {
+	private pkcs11.ObjectHandle
+	public  *rsa.PublicKey // nil until it was read
 }
 
 // rsaPatience bounds calls that take no context.
@@ -53,18 +58,13 @@ func (k *RSAKey) String() string { return fmt.Sprintf("RSA key %q in %s", k.labe
 // key is hsm.ErrNotFound; one that could leave the token, or whose label another one has too, is hsm.ErrDenied.
 func (k *RSAKey) PublicKey(ctx context.Context) (*rsa.PublicKey, error) {
 	k.mu.Lock()
-	public := k.public
+	pair := k.pair
 	k.mu.Unlock()
-	if public != nil {
-		return public, nil
+	if pair.public != nil {
+		return pair.public, nil
 	}
-	_, err := use(ctx, k.token.device, k.doing("looking up"), k.find, nil)
-	if err != nil {
-		return nil, err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.public, nil
+	pair, err := use(ctx, k.token.device, k.doing("looking up"), k.find, nil)
+	return pair.public, err
 }
 
 // Public implements crypto.Decrypter and crypto.Signer: it returns the *rsa.PublicKey, or nil if the token does not give
@@ -81,33 +81,33 @@ func (k *RSAKey) Public() crypto.PublicKey {
 
 func (k *RSAKey) doing(what string) string { return fmt.Sprintf("%s RSA key %q", what, k.label) }
 
-// find returns the private key's handle. It looks the key up and checks its attributes once for each era of the device.
-func (k *RSAKey) find(session pkcs11.SessionHandle) (pkcs11.ObjectHandle, error) {
+// find returns the key pair. It looks the key up and checks its attributes once for each era of the device.
+func (k *RSAKey) find(session pkcs11.SessionHandle) (rsaPair, error) {
 	t := k.token
 	era := t.device.currentEra()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.public != nil && k.era == era {
-		return k.handle, nil
+	if k.pair.public != nil && k.era == era {
+		return k.pair, nil
 	}
 	handles, err := t.find(session, pkcs11.CKO_PRIVATE_KEY, k.label)
 	switch {
 	case err != nil:
-		return 0, err
+		return rsaPair{}, err
 	case len(handles) == 0:
-		return 0, &Error{Fault: fmt.Sprintf("RSA key %q is not in the token %q", k.label, t.label()), Remedy: "generate it with GenerateRSA, import it, or insert the right token", is: hsm.ErrNotFound}
+		return rsaPair{}, &Error{Fault: fmt.Sprintf("RSA key %q is not in the token %q", k.label, t.label()), Remedy: "generate it with GenerateRSA, import it, or insert the right token", is: hsm.ErrNotFound}
 	case len(handles) > 1:
-		return 0, &Error{Fault: fmt.Sprintf("%d private keys with the label %q are in the token %q", len(handles), k.label, t.label()), Remedy: "rename all but the right one", is: hsm.ErrDenied}
+		return rsaPair{}, &Error{Fault: fmt.Sprintf("%d private keys with the label %q are in the token %q", len(handles), k.label, t.label()), Remedy: "rename all but the right one", is: hsm.ErrDenied}
 	}
 	public, err := t.readRSA(session, k.label, handles[0])
 	if err != nil {
-		return 0, err
+		return rsaPair{}, err
 	}
-	if k.public != nil && !k.public.Equal(public) {
-		return 0, &Error{Fault: fmt.Sprintf("RSA key %q is another one than before", k.label), Remedy: "insert the right token", is: hsm.ErrDenied}
+	if k.pair.public != nil && !k.pair.public.Equal(public) {
+		return rsaPair{}, &Error{Fault: fmt.Sprintf("RSA key %q is another one than before", k.label), Remedy: "insert the right token", is: hsm.ErrDenied}
 	}
-	k.public, k.handle, k.era = public, handles[0], era
-	return k.handle, nil
+	k.pair, k.era = rsaPair{private: handles[0], public: public}, era
+	return k.pair, nil
 }
 
 // readRSA returns the public key of a private key object, after checking that the private key cannot be read.
@@ -157,11 +157,11 @@ func (k *RSAKey) Decrypt(_ io.Reader, ciphertext []byte, options crypto.Decrypte
 	defer cancel()
 	ciphertext = bytes.Clone(ciphertext) // for a call that may go on after this one has returned
 	return use(ctx, k.token.device, k.doing("decrypting with"), func(session pkcs11.SessionHandle) ([]byte, error) {
-		key, err := k.find(session)
+		pair, err := k.find(session)
 		if err != nil {
 			return nil, err
 		}
-		if len(ciphertext) != k.public.Size() {
+		if len(ciphertext) != pair.public.Size() {
 			return nil, ErrDecrypt
 		}
 		room, err := secret.New(len(ciphertext))
@@ -169,7 +169,7 @@ func (k *RSAKey) Decrypt(_ io.Reader, ciphertext []byte, options crypto.Decrypte
 			return nil, err
 		}
 		defer room.Destroy()
-		n, err := k.token.device.module.cryptoki.decrypt(session, key, pkcs11.CKM_RSA_PKCS, ciphertext, room.Bytes())
+		n, err := k.token.device.module.cryptoki.decrypt(session, pair.private, pkcs11.CKM_RSA_PKCS, ciphertext, room.Bytes())
 		plain := make([]byte, room.Len())
 		for i, b := range room.Bytes() { // all of it, whatever came; see plaintext for why not at once
 			plain[i] = b
@@ -181,8 +181,17 @@ func (k *RSAKey) Decrypt(_ io.Reader, ciphertext []byte, options crypto.Decrypte
 			}
 			return nil, err
 		}
-		return plain[:n], nil
+		return written(plain, n)
 	}, secret.Wipe)
+}
+
+// written returns the part of plain that the module says it has written, which a faulty module may say anything of.
+func written(plain []byte, n int) ([]byte, error) {
+	if n < 0 || n > len(plain) {
+		secret.Wipe(plain)
+		return nil, ErrDecrypt
+	}
+	return plain[:n], nil
 }
 
 // Sign implements crypto.Signer for a digest: RSASSA-PKCS1-v1_5, or RSASSA-PSS with *rsa.PSSOptions, where the salt is as

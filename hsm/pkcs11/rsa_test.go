@@ -49,9 +49,9 @@ func TestRSA(t *testing.T) {
 			requireOpens(t, k, public)
 			requireRSASigns(t, k, public)
 			inSession(t, token, func(raw *pkcs11.Ctx, session pkcs11.SessionHandle) error {
-				handle, err := k.find(session)
+				pair, err := k.find(session)
 				require.NoError(t, err)
-				_, err = raw.GetAttributeValue(session, handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_PRIVATE_EXPONENT, nil)})
+				_, err = raw.GetAttributeValue(session, pair.private, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_PRIVATE_EXPONENT, nil)})
 				require.ErrorIs(t, err, pkcs11.Error(pkcs11.CKR_ATTRIBUTE_SENSITIVE))
 				return nil
 			})
@@ -191,9 +191,10 @@ func TestRSASurvives(t *testing.T) {
 func killSessions(tb testing.TB, t *Token) {
 	tb.Helper()
 	m := t.device.module
+	slot, _ := t.device.place()
 	m.churn.Lock()
 	defer m.churn.Unlock()
-	require.NoError(tb, m.raw.CloseAllSessions(t.device.slot))
+	require.NoError(tb, m.raw.CloseAllSessions(slot))
 }
 
 // TestHostInitialized opens a token in a process that has initialized the module already.

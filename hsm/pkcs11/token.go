@@ -95,17 +95,17 @@ func (d *device) release() {
 // measure says what the token is. That it is hardware is believed only if the module says so of the slot and the token
 // is not known to be software.
 func (t *Token) measure() hsm.Info {
-	d := t.device
+	number, token := t.device.place()
 	info := hsm.Info{
 		Kind:       "pkcs11",
-		Device:     fmt.Sprintf("token %q, serial number %s, %s %s", d.token.Label, d.token.SerialNumber, d.token.ManufacturerID, d.token.Model),
+		Device:     fmt.Sprintf("token %q, serial number %s, %s %s", token.Label, token.SerialNumber, token.ManufacturerID, token.Model),
 		Protection: hsm.JustInTime,
 	}
 	if t.cache {
 		info.Protection = hsm.Enveloped
 	}
-	slot, err := d.module.raw.GetSlotInfo(d.slot)
-	info.HardwareBacked = err == nil && slot.Flags&pkcs11.CKF_HW_SLOT != 0 && !isSoftware(d.token.ManufacturerID+" "+d.token.Model+" "+slot.ManufacturerID+" "+slot.SlotDescription)
+	slot, err := t.device.module.raw.GetSlotInfo(number)
+	info.HardwareBacked = err == nil && slot.Flags&pkcs11.CKF_HW_SLOT != 0 && !isSoftware(token.ManufacturerID+" "+token.Model+" "+slot.ManufacturerID+" "+slot.SlotDescription)
 	return info
 }
 
@@ -126,7 +126,10 @@ func (t *Token) Info() hsm.Info { return t.info }
 // String names the backend and its device.
 func (t *Token) String() string { return "PKCS #11 " + t.info.Device }
 
-func (t *Token) label() string { return t.device.token.Label }
+func (t *Token) label() string {
+	_, token := t.device.place()
+	return token.Label
+}
 
 // Close implements hsm.Backend. It wipes what the cache holds, closes the store, and logs out unless other tokens of this
 // process or other parts of the program rely on the login. The module is finalized with the last token, if this package

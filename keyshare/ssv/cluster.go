@@ -31,7 +31,7 @@ func EmptyCluster() Cluster { return Cluster{Active: true} }
 // index (8), balance (32), active (1). The balance comes before active here, and
 // after it in the calldata.
 func (c Cluster) Hash() ([32]byte, error) {
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return [32]byte{}, err
 	}
 	packed := make([]byte, 53)
@@ -45,7 +45,8 @@ func (c Cluster) Hash() ([32]byte, error) {
 	return abi.Keccak256(packed), nil
 }
 
-func (c Cluster) check() error {
+// Check returns an error unless the balance is 0 to 2^256-1 wei; nil is 0.
+func (c Cluster) Check() error {
 	if b := whole(c.Balance); b.Sign() < 0 || b.BitLen() > 256 {
 		return fmt.Errorf("ssv: cluster balance: is %s, want 0 to 2^256-1", b)
 	}
@@ -54,7 +55,7 @@ func (c Cluster) check() error {
 
 // value encodes the cluster, which is sound, as the contract's struct.
 func (c Cluster) value() (abi.Value, error) {
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return abi.Value{}, err
 	}
 	balance, err := abi.Uint256(whole(c.Balance))

@@ -15,6 +15,10 @@ import (
 // key. The item is verified first, and the decrypted share must belong to the
 // public key that sharesData gives it; otherwise the network would not take it.
 // The share is the caller's to Destroy.
+//
+// The error does not say why a share does not open, and a token that fails looks
+// like a share that is bad. Who has to tell them apart looks at what the key's
+// Decrypt returned, as examples/operator does.
 func OpenShare(it *Item, key crypto.Decrypter) (*keyshare.Share, error) {
 	r := newFaults(-1)
 	share := r.open(it, key)
