@@ -32,6 +32,10 @@ const (
 	MaxRoots     = 8        // application roots per key
 )
 
+// maxBody is the longest body of a Deal or Confirm: so long that a Complaint, which may
+// carry two Deals and two Hellos, is no longer than MaxMessage.
+const maxBody = MaxMessage/2 - 8<<10
+
 // Kind says what a ceremony does.
 type Kind uint8
 
@@ -221,8 +225,8 @@ func (p *Params) Check() error {
 	if len(p.Context) > MaxContext {
 		return fault("context of %d bytes, expected at most %d", len(p.Context), MaxContext)
 	}
-	if need := max(p.dealSize(), p.confirmSize()); need > MaxMessage-1024 {
-		return fault("%d keys and %d operators make messages of %d bytes, expected less than %d: use smaller batches", p.Keys, len(p.Operators), need, MaxMessage)
+	if need := max(p.dealSize(), p.confirmSize()); need > maxBody {
+		return fault("%d keys and %d operators make messages of %d bytes, expected at most %d: use smaller batches", p.Keys, len(p.Operators), need, maxBody)
 	}
 	return nil
 }

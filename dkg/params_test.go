@@ -85,6 +85,17 @@ func TestParamsRefusals(t *testing.T) {
 	}
 }
 
+// The largest Complaint, with two Deals of the largest size, is still a message.
+func TestLargestComplaint(t *testing.T) {
+	largest := func(body int) []byte { return make([]byte, body+messageOverhead) }
+	hello := (&hello{wrap: make([]byte, keyshare.SealedSize)}).bytes()
+	c := &complaint{hellos: make([][32]byte, MaxOperators), messages: [][]byte{largest(len(hello)), largest(maxBody), largest(len(hello)), largest(maxBody)}}
+	require.LessOrEqual(t, len(c.bytes())+messageOverhead, MaxMessage)
+	_, ok := parseComplaint(c.bytes())
+	require.True(t, ok)
+	require.Equal(t, messageOverhead+len(hello), 760)
+}
+
 func TestParamsEncoding(t *testing.T) {
 	p := generateParams(t, 4, 3, 1)
 	b := p.Bytes()
