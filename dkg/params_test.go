@@ -93,6 +93,11 @@ func TestLargestComplaint(t *testing.T) {
 	require.LessOrEqual(t, len(c.bytes())+messageOverhead, MaxMessage)
 	_, ok := parseComplaint(c.bytes())
 	require.True(t, ok)
+	p := generateParams(t, 4, 3, 2)
+	s, err := newSession(p, nil)
+	require.NoError(t, err)
+	c.messages[1], c.messages[3] = largest(p.dealSize()+spare), largest(p.dealSize()+spare)
+	require.LessOrEqual(t, len(c.bytes()), s.longest(RoundComplaint))
 	require.Equal(t, messageOverhead+len(hello), 760)
 }
 
@@ -295,6 +300,11 @@ func TestIgnored(t *testing.T) {
 		{"another round than was signed", changed(2, 2), "Deal with a bad signature of operator 22"},
 		{"another sender than signed", changed(42, 33), "Hello with a bad signature of operator 33"},
 		{"another scheme than in the params", changed(43, byte(3-unsigned.scheme)), "Hello with a bad signature of operator 22"},
+		{"longer than the round allows", func() []byte {
+			m, err := sign(RoundHello, unsigned.session, w.nodes[22].party.me, identity(t, 1), make([]byte, spare+1))
+			require.NoError(t, err)
+			return m.raw
+		}(), "Hello of 1025 bytes, expected at most 1024"},
 		{"cut off", good[:len(good)-1], "not a message of this protocol"},
 		{"more bytes", append(slices.Clone(good), 0), "not a message of this protocol"},
 		{"too long", make([]byte, MaxMessage+1), "message of 16777217 bytes, expected at most 16777216"},
