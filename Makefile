@@ -8,7 +8,7 @@ SIM         ?= 20
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PASSPHRASE  := onboard-passphrase
 
-.PHONY: sim help demo test check fmt vet staticcheck vulncheck bench fuzz golden
+.PHONY: help demo test sim vault check fmt vet staticcheck vulncheck bench fuzz golden
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,10 +21,14 @@ $(PASSPHRASE):
 	@(umask 077; set -C; head -c 24 /dev/urandom | base64 > $@)
 	@echo "made a random passphrase for the key file: ./$@ (mode 0600)"
 
-test: ## run every test, with the race detector
+test: vault ## run every test, with the race detector
 	@.ci/tools
 	$(GO) test -race -timeout 25m ./...
+	cd hsm/vault/plugin && $(GO) test -race -timeout 25m ./...
 	cd bench && $(GO) test ./...
+
+vault: ## build the Vault server that tests start; about 5 minutes, once
+	@.ci/vault
 
 check: fmt vet staticcheck test vulncheck ## all that must pass before a commit
 
@@ -33,10 +37,12 @@ fmt:
 
 vet:
 	$(GO) vet ./...
+	cd hsm/vault/plugin && $(GO) vet ./...
 	cd bench && $(GO) vet ./...
 
 staticcheck:
 	$(GO) run $(STATICCHECK) ./...
+	cd hsm/vault/plugin && $(GO) run $(STATICCHECK) ./...
 	cd bench && $(GO) run $(STATICCHECK) ./...
 
 vulncheck: ## look for known vulnerabilities, where the database can be reached

@@ -168,14 +168,11 @@ func (w *worker) validator(ctx context.Context, i int) (Validator, error) {
 	}
 	w.report(StageDeposit)
 
-	sigs, err := key.SignRoots(ctx, ssv.OwnerNonceRoot(w.spec.Owner, v.Nonce))
+	nonce, err := signer.SignOwnerNonce(ctx, w.spec.Network, key, w.spec.Owner, v.Nonce)
 	if err != nil {
 		return v, err
 	}
-	if len(sigs) != 1 {
-		return v, fmt.Errorf("the key returned %d signatures, 1 expected", len(sigs))
-	}
-	if v.Item, err = ssv.NewItem(group, sealed, w.spec.Operators, w.spec.Owner, v.Nonce, sigs[0]); err != nil {
+	if v.Item, err = ssv.NewItem(group, sealed, w.spec.Operators, w.spec.Owner, v.Nonce, nonce); err != nil {
 		return v, err
 	}
 	w.report(StageDone)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/claystack/dvkeys/internal/durable"
+	"github.com/claystack/dvkeys/internal/strictjson"
 )
 
 // pendingName holds the files that are being published. It comes first and goes
@@ -56,15 +57,12 @@ func finishPending(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p pending
-	if err := json.Unmarshal(b, &p); err != nil {
+	p, err := parsePending(b)
+	if err != nil {
 		return nil, fmt.Errorf("dvkeys: %s is damaged: %w", path, err)
 	}
 	var written []string
 	for _, f := range p.Files {
-		if f.Name != filepath.Base(f.Name) {
-			return nil, fmt.Errorf("dvkeys: %s is damaged: it names a file outside the folder", path)
-		}
 		to := filepath.Join(dir, f.Name)
 		err := durable.Create(to, f.Content, 0o400)
 		if errors.Is(err, fs.ErrExist) {
@@ -79,6 +77,20 @@ func finishPending(dir string) ([]string, error) {
 		written = append(written, to)
 	}
 	return written, durable.Remove(path)
+}
+
+// parsePending reads what publish records. Nothing is written of a record that names
+// a file outside the folder.
+func parsePending(b []byte) (p pending, err error) {
+	if err := strictjson.Decode(b, &p); err != nil {
+		return p, err
+	}
+	for _, f := range p.Files {
+		if !filepath.IsLocal(f.Name) || f.Name != filepath.Base(f.Name) {
+			return p, fmt.Errorf("it names %q, a file outside the folder", f.Name)
+		}
+	}
+	return p, nil
 }
 
 // output finds the published files in dir, sorted by kind: deposits, keyshares,

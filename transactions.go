@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/claystack/dvkeys/internal/strictjson"
 	"github.com/claystack/dvkeys/keyshare"
@@ -68,9 +69,7 @@ func (b *Batch) Transactions() (*Transactions, error) {
 // transactions needs of the spec the network, operators, owner, cluster, funding
 // and whether the withdrawal address is an EigenPod.
 func transactions(s Spec, items []*ssv.Item, deposits []*signer.DepositData) (*Transactions, error) {
-	t := &Transactions{Network: s.Network.Name(), ChainID: s.Network.ChainID(), Owner: s.Owner, Cluster: clusterJSON{
-		ValidatorCount: s.Cluster.ValidatorCount, NetworkFeeIndex: s.Cluster.NetworkFeeIndex, Index: s.Cluster.Index, Active: s.Cluster.Active, Balance: decimal(s.Cluster.Balance),
-	}}
+	t := &Transactions{Network: s.Network.Name(), ChainID: s.Network.ChainID(), Owner: s.Owner, Cluster: clusterOf(*s.Cluster)}
 	registrations, err := registrations(s, items)
 	if err != nil {
 		return nil, err
@@ -116,10 +115,15 @@ func registrations(s Spec, items []*ssv.Item) ([]Transaction, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dvkeys: registration: %w", err)
 		}
+		var notes []string
+		if items[0].Data.Nonce > 0 && clusterOf(*s.Cluster) == clusterOf(ssv.EmptyCluster()) {
+			notes = append(notes, "the owner has registered before: if it has a cluster of these operators give its state")
+		}
 		tx.Value, tx.Data = call.Value.String(), "0x"+hex.EncodeToString(call.Data)
 		if call.Value.Sign() == 0 {
-			tx.Note = "adds nothing to the cluster's balance: the contract refuses it unless the balance covers the new validators"
+			notes = append(notes, "adds nothing to the cluster's balance: the contract refuses it unless the balance covers the new validators")
 		}
+		tx.Note = strings.Join(notes, "; ")
 		out = append(out, tx)
 	}
 	return out, nil
@@ -161,7 +165,20 @@ func parseTransactions(b []byte) (*Transactions, error) {
 	return t, nil
 }
 
-// cluster is the inverse of the encoding.
+// ParseCluster reads the state of a cluster as transactions.json has it.
+func ParseCluster(b []byte) (*ssv.Cluster, error) {
+	var c clusterJSON
+	if err := strictjson.Decode(b, &c); err != nil {
+		return nil, fmt.Errorf("dvkeys: cluster: %w", err)
+	}
+	return c.cluster()
+}
+
+func clusterOf(c ssv.Cluster) clusterJSON {
+	return clusterJSON{ValidatorCount: c.ValidatorCount, NetworkFeeIndex: c.NetworkFeeIndex, Index: c.Index, Active: c.Active, Balance: decimal(c.Balance)}
+}
+
+// cluster is the inverse of clusterOf.
 func (c clusterJSON) cluster() (*ssv.Cluster, error) {
 	balance, ok := new(big.Int).SetString(c.Balance, 10)
 	if !ok || balance.String() != c.Balance {

@@ -27,6 +27,9 @@ type Expect struct {
 	Compounding *bool // 0x02 credentials instead of 0x01; nil expects neither
 	EigenPod    *bool // deposits through the EigenPodManager; nil expects neither
 
+	Funding *big.Int     // what the first registration sends, in wei; nil expects nothing
+	Cluster *ssv.Cluster // that it is built on; nil expects nothing
+
 	KeySharesVersion string // ssv.V110 or ssv.V120
 }
 
@@ -159,6 +162,12 @@ func verifyTransactions(path string, n *signer.Network, file *ssv.File, deposits
 			spec.EigenPod = true
 		}
 	}
+	if e.Funding != nil {
+		spec.Funding = e.Funding
+	}
+	if e.Cluster != nil {
+		spec.Cluster = e.Cluster
+	}
 	if e.EigenPod != nil {
 		spec.EigenPod = *e.EigenPod
 	}
@@ -176,15 +185,26 @@ func verifyTransactions(path string, n *signer.Network, file *ssv.File, deposits
 	if got.Owner != want.Owner {
 		return fmt.Errorf("owner %s, expected %s", got.Owner, want.Owner)
 	}
+	if got.Cluster != want.Cluster {
+		return fmt.Errorf("cluster %+v, expected %+v", got.Cluster, want.Cluster)
+	}
 	if len(got.Transactions) != len(want.Transactions) {
 		return fmt.Errorf("%d transactions, expected %d", len(got.Transactions), len(want.Transactions))
 	}
 	for i, tx := range got.Transactions {
 		if err := compare(tx, want.Transactions[i]); err != nil {
-			return fmt.Errorf("transaction %d: %w", i+1, err)
+			return fmt.Errorf("transactions[%d] (%s): %w", i, want.Transactions[i].subject(), err)
 		}
 	}
 	return nil
+}
+
+// subject names the transaction in an error.
+func (t Transaction) subject() string {
+	if len(t.Validators) == 1 {
+		return fmt.Sprintf("%s of %s", t.Kind, t.Validators[0])
+	}
+	return fmt.Sprintf("%s of %d validators", t.Kind, len(t.Validators))
 }
 
 // compare names the first field in which a transaction is not what it should be.

@@ -170,7 +170,9 @@ func (d *dealer) hello(wrap bool) (*hello, error) {
 		}, fresh[:])
 	})
 	if err == nil && wrap {
-		h.wrap, err = keyshare.SealSecret(d.seed, d.me.Operator)
+		var sealed keyshare.Sealed
+		sealed, err = keyshare.SealSecret(d.seed, d.me.Operator)
+		h.wrap = sealed.Ciphertext
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dkg: make the Hello: %w", err)

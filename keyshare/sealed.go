@@ -32,32 +32,36 @@ func (s *Share) Seal(to Operator) (Sealed, error) {
 	if to.ID != s.index {
 		return Sealed{}, fmt.Errorf("keyshare: share of operator %d sealed to operator %d", s.index, to.ID)
 	}
-	ciphertext, err := SealSecret(s, to)
-	if err != nil {
-		return Sealed{}, err
-	}
-	return Sealed{ID: s.index, PublicKey: s.public, Ciphertext: ciphertext}, nil
+	return SealSecret(s, to)
 }
 
-// SealSecret encrypts any secret as [Share.Seal] does a share, to SealedSize bytes.
-// The operator's id does not matter.
-func SealSecret(k Secret, to Operator) ([]byte, error) {
+// SealSecret encrypts a secret, as it is, to one operator. It is for custody that
+// keeps an operator's share under the share's public key and knows nothing of its
+// group; whoever seals a whole key this way gives it away.
+func SealSecret(s Secret, to Operator) (Sealed, error) {
 	if err := to.Check(); err != nil {
-		return nil, err
+		return Sealed{}, err
 	}
 	message, err := secret.New(SealedSize)
 	if err != nil {
-		return nil, fmt.Errorf("keyshare: %w", err)
+		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
 	defer message.Destroy()
-	if err := k.Use(func(b []byte) error { pad(message.Bytes(), b); return nil }); err != nil {
-		return nil, fmt.Errorf("keyshare: %w", err)
+	err = s.Use(func(plain []byte) error {
+		if len(plain) != SecretKeySize {
+			return fmt.Errorf("secret has %d bytes, %d expected", len(plain), SecretKeySize)
+		}
+		pad(message.Bytes(), plain)
+		return nil
+	})
+	if err != nil {
+		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
 	ciphertext, err := rsaPower(to.PublicKey, message.Bytes())
 	if err != nil {
-		return nil, fmt.Errorf("keyshare: %w", err)
+		return Sealed{}, fmt.Errorf("keyshare: %w", err)
 	}
-	return ciphertext, nil
+	return Sealed{ID: to.ID, PublicKey: s.PublicKey(), Ciphertext: ciphertext}, nil
 }
 
 // pad writes EM = 0x00 ‖ 0x02 ‖ non-zero random bytes ‖ 0x00 ‖ text of RFC 8017,

@@ -276,3 +276,21 @@ func TestOperatorCheck(t *testing.T) {
 	err = keyshare.CheckOperators([]keyshare.Operator{{ID: 3, PublicKey: &key}, {ID: 4, PublicKey: other}, {ID: 5, PublicKey: with(key.N, key.E)}})
 	require.EqualError(t, err, "keyshare: operator can not be used: operators 3 and 5 have the same RSA key")
 }
+
+func TestSealSecret(t *testing.T) {
+	k, err := keyshare.Generate()
+	require.NoError(t, err)
+	defer k.Destroy()
+	_, shares, err := keyshare.Split(k, 2, []keyshare.Index{1, 2})
+	require.NoError(t, err)
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	to := keyshare.Operator{ID: 2, PublicKey: &private.PublicKey}
+	sealed, err := keyshare.SealSecret(shares[1], to)
+	require.NoError(t, err)
+	opened, err := keyshare.Open(sealed, 2, private, shares[1].Group())
+	require.NoError(t, err)
+	require.Equal(t, shares[1].PublicKey(), opened.PublicKey())
+	_, err = keyshare.SealSecret(shares[1], keyshare.Operator{ID: 2})
+	require.ErrorIs(t, err, keyshare.ErrOperator)
+}

@@ -47,9 +47,9 @@ func (e *DepositError) Error() string {
 }
 
 // SignDeposit signs a deposit for the validator whose key k is. Everything is
-// checked before the key is used, and the signature is verified by the BLS library
-// that did not make it before it is returned. A fault of the deposit is a
-// *[DepositError]. o may be nil.
+// checked before the key is used, a [DutyKey] is handed the deposit rather than its
+// root, and the signature is verified by the BLS library that did not make it before
+// it is returned. A fault of the deposit is a *[DepositError]. o may be nil.
 func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalCredentials, amount Gwei, o *DepositOptions) (*DepositData, error) {
 	if err := n.check(); err != nil {
 		return nil, err
@@ -62,21 +62,18 @@ func SignDeposit(ctx context.Context, n *Network, k keyshare.Key, wc WithdrawalC
 		return nil, err
 	}
 	root := d.root(n)
-	signatures, err := k.SignRoots(ctx, root)
-	if err != nil {
-		return nil, fmt.Errorf("signer: deposit: %w", err)
+	result := signAs(ctx, n, k, []Duty{d}, []keyshare.Root{root})[0]
+	if result.Err != nil {
+		return nil, fmt.Errorf("signer: deposit: %w", result.Err)
 	}
-	if len(signatures) != 1 {
-		return nil, fmt.Errorf("signer: deposit: the key returned %d signatures, 1 expected", len(signatures))
-	}
-	if !d.PublicKey.VerifyIndependent(root, signatures[0]) {
+	if !d.PublicKey.VerifyIndependent(root, result.Signature) {
 		return nil, fmt.Errorf("signer: deposit: the key returned a signature that does not verify under its public key %v", d.PublicKey)
 	}
 	return &DepositData{
 		PublicKey:             d.PublicKey,
 		WithdrawalCredentials: d.WithdrawalCredentials,
 		Amount:                d.Amount,
-		Signature:             signatures[0],
+		Signature:             result.Signature,
 		ForkVersion:           n.GenesisForkVersion(),
 		NetworkName:           n.Name(),
 	}, nil

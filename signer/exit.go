@@ -29,14 +29,11 @@ func SignExit(ctx context.Context, n *Network, k keyshare.Key, e VoluntaryExit) 
 	if k == nil {
 		return nil, errors.New("signer: exit: the key is missing")
 	}
-	signatures, err := k.SignRoots(ctx, root)
-	if err != nil {
-		return nil, fmt.Errorf("signer: exit: %w", err)
+	result := signAs(ctx, n, k, []Duty{e}, []keyshare.Root{root})[0]
+	if result.Err != nil {
+		return nil, fmt.Errorf("signer: exit: %w", result.Err)
 	}
-	if len(signatures) != 1 {
-		return nil, fmt.Errorf("signer: exit: the key returned %d signatures, 1 expected", len(signatures))
-	}
-	return verifiedExit(root, k.PublicKey(), &SignedExit{e, signatures[0]})
+	return verifiedExit(root, k.PublicKey(), &SignedExit{e, result.Signature})
 }
 
 // CombineExit makes an exit's signature of the partial signatures that members of a

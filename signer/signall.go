@@ -144,25 +144,19 @@ func (b *batch) verify() {
 }
 
 func (g *Guard) sign(ctx context.Context, tasks []*task) {
-	roots := make([]keyshare.Root, len(tasks))
+	duties, roots := make([]Duty, len(tasks)), make([]keyshare.Root, len(tasks))
 	for i, t := range tasks {
-		roots[i] = t.root
+		duties[i], roots[i] = t.Duty, t.root
 	}
 	start := time.Now()
-	signatures, err := g.key.SignRoots(ctx, roots...)
+	results := signAs(ctx, g.network, g.key, duties, roots)
 	g.watch.stage(ctx, stageSign, start)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("signer: sign: %w", err)
-	case len(signatures) != len(tasks):
-		err = fmt.Errorf("signer: sign: the key returned %d signatures, %d expected", len(signatures), len(tasks))
-	}
 	for i, t := range tasks {
-		if err != nil {
-			t.err = err
+		if err := results[i].Err; err != nil {
+			t.err = fmt.Errorf("signer: sign: %w", err)
 			continue
 		}
-		t.signature, t.err = g.checked(ctx, t, signatures[i])
+		t.signature, t.err = g.checked(ctx, t, results[i].Signature)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -30,7 +31,7 @@ func (b *bar) show(p dvkeys.Progress) {
 	if b.terminal {
 		const width = 30
 		filled := width * b.done / b.total
-		fmt.Fprintf(b.w, "\r[%s%s] %3d%%  %-16s %d/%d", strings.Repeat("#", filled), strings.Repeat(".", width-filled), 100*b.done/b.total, p.Stage, p.Done, p.Total)
+		fmt.Fprintf(b.w, "\r[%s%s] %3d%%  %-16s %*d/%d", strings.Repeat("#", filled), strings.Repeat(".", width-filled), 100*b.done/b.total, p.Stage, len(strconv.Itoa(p.Total)), p.Done, p.Total)
 	} else if p.Done == p.Total {
 		fmt.Fprintf(b.w, "%-16s %d/%d\n", p.Stage, p.Done, p.Total)
 	}

@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
+	"strings"
 
 	"github.com/claystack/dvkeys/examples/internal/tokenflag"
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/pkcs11"
 	"github.com/claystack/dvkeys/hsm/software"
 	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/internal/keyfile"
+	"github.com/claystack/dvkeys/keyshare"
 )
 
 // custody says which backend keeps the keys.
@@ -19,20 +24,115 @@ type custody struct {
 	keys       string // file: the encrypted keys, or the records that the token has sealed
 	passphrase software.Passphrase
 	token      *tokenflag.Flags
+	tokenFlags *flag.FlagSet // those of token alone
 }
 
 func (c *custody) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.kind, "custody", "software", "where the keys are kept: software (an encrypted file) or pkcs11 (records that a token has sealed)")
 	fs.StringVar(&c.keys, "keys", "", "`file` of the encrypted or sealed keys (default keys.db in the folder of -out)")
-	c.token = tokenflag.Register(fs)
+	c.tokenFlags = flag.NewFlagSet("", flag.ContinueOnError)
+	c.token = tokenflag.Register(c.tokenFlags)
+	c.tokenFlags.VisitAll(func(f *flag.Flag) { fs.Var(f.Value, f.Name, f.Usage) })
 }
 
-// check finds what is wrong with the flags.
-func (c *custody) check() error {
+// check finds what is wrong with the flags, of which some were given.
+func (c *custody) check(given map[string]bool) error {
 	if c.kind != "software" && c.kind != "pkcs11" {
 		return fmt.Errorf("-custody: %q, expected software or pkcs11", c.kind)
 	}
+	var stores []string
+	for _, name := range []string{"keys", "store", "postgres"} {
+		if given[name] {
+			stores = append(stores, "-"+name)
+		}
+	}
+	if c.kind == "pkcs11" {
+		if given["passphrase-file"] {
+			return errors.New("-passphrase-file is of -custody software")
+		}
+		if len(stores) > 1 {
+			return fmt.Errorf("%s: expected one place for the sealed keys", strings.Join(stores, " and "))
+		}
+		return nil
+	}
+	for name := range given {
+		if c.tokenFlags.Lookup(name) != nil {
+			return fmt.Errorf("-%s is of -custody pkcs11", name)
+		}
+	}
 	return nil
+}
+
+// place says where the keys are kept.
+func (c *custody) place() string {
+	value := func(name string) string { return c.tokenFlags.Lookup(name).Value.String() }
+	switch {
+	case value("postgres") != "":
+		return fmt.Sprintf("PostgreSQL, set %q", value("set"))
+	case value("store") != "":
+		return value("store")
+	}
+	return c.keys
+}
+
+// ask gets the passphrase at once, so that nothing is written if there is none.
+func (c *custody) ask() error {
+	if c.kind != "software" {
+		return nil
+	}
+	pass, err := c.passphrase()
+	if err == nil && len(pass) == 0 {
+		err = errors.New("the passphrase is empty")
+	}
+	c.passphrase = func() ([]byte, error) { return pass, err }
+	return err
+}
+
+// verify holds that the key file is sound and has the keys. Its records name them, so
+// that it takes no passphrase; with one, each key is decrypted too. If -custody was
+// not given, it may be the file of either.
+func (c *custody) verify(ctx context.Context, keys []keyshare.PublicKey, given map[string]bool) error {
+	if c.keys == "" {
+		return nil // said by -keys ""
+	}
+	kinds := []string{"software", "store"}
+	switch {
+	case c.kind == "pkcs11":
+		kinds = kinds[1:]
+	case given["custody"] || given["passphrase-file"]:
+		kinds = kinds[:1]
+	}
+	file, err := keyfile.Open(c.keys, kinds[0])
+	if err != nil && len(kinds) > 1 {
+		if other, e := keyfile.Open(c.keys, kinds[1]); e == nil {
+			file, err = other, nil
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; -keys names another file, and -keys '' none", err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, pk := range keys {
+		if _, e := file.Get(pk.Bytes()); e != nil {
+			err = e
+			break
+		}
+	}
+	if err := errors.Join(err, file.Close()); err != nil || !given["passphrase-file"] {
+		return err
+	}
+	backend, err := software.Open(c.keys, c.passphrase, &software.Options{MustExist: true})
+	if err != nil {
+		return err
+	}
+	for _, pk := range keys {
+		if _, err = backend.Open(ctx, pk); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, backend.Close())
 }
 
 // open opens the backend. Both make their file if it is not there, and the token its

@@ -26,8 +26,13 @@ func TestTokenCustody(t *testing.T) {
 	_, err = program(append(args, "-out", b)...)
 	require.NoError(t, err)
 	require.Equal(t, deposits(t, a), deposits(t, b))
-	_, err = program("-verify", "-out", b)
-	require.NoError(t, err)
+	require.Contains(t, out, filepath.Join(dir, "records.db"))
+	for _, more := range [][]string{{"-keys", args[11]}, {"-keys", args[11], "-custody", "pkcs11"}, {"-keys", ""}} {
+		_, err = program(append([]string{"-verify", "-out", b}, more...)...)
+		require.NoError(t, err, "%q", more)
+	}
+	_, err = program("-verify", "-out", b, "-custody", "software", "-keys", args[11])
+	require.ErrorContains(t, err, "backend")
 
 	require.NoError(t, os.WriteFile(pin, []byte("wrong\n"), 0o600))
 	_, err = program(append(args, "-out", filepath.Join(dir, "c"))...)

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,7 +30,7 @@ const (
 // verifies names the flags that -verify looks at.
 var verifies = []string{
 	"verify", "out", "custody", "keys", "passphrase-file",
-	"network", "owner", "nonce", "validators", "operators", "amount", "withdrawal", "credentials", "eigenpod", "format",
+	"network", "owner", "nonce", "validators", "operators", "amount", "withdrawal", "credentials", "eigenpod", "format", "funding", "cluster",
 }
 
 // config is what the flags say.
@@ -62,6 +64,8 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		format      = fs.String("format", ssv.V120, "`version` of the keyshares file: v1.1.0 or v1.2.0")
 		passphrase  = fs.String("passphrase-file", "", "`file` with the passphrase of the key file; asked for on the terminal if not given")
 	)
+	funding := fs.String("funding", "0", "ETH, a decimal `number`, that the registration adds to the cluster's balance")
+	cluster := fs.String("cluster", "", "`file` with the state of the owner's cluster of these operators, JSON as in transactions.json; none means that it has no cluster yet")
 	fs.StringVar(&c.out, "out", "onboard-out", "`folder` for what is made")
 	c.custody.flags(fs)
 	fs.StringVar(&c.mnemonic, "mnemonic-file", "", "`file` with a BIP-39 mnemonic to derive the keys from, instead of random ones")
@@ -111,6 +115,23 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 	if *validators < 1 {
 		return fault("validators", fmt.Errorf("%d, expected at least 1", *validators))
 	}
+	gwei, err := signer.ParseEther(*funding)
+	if err != nil {
+		return fault("funding", err)
+	}
+	c.spec.Funding = new(big.Int).Mul(new(big.Int).SetUint64(uint64(gwei)), big.NewInt(1e9))
+	if _, err := ssv.ContractOn(c.spec.Network.Name()); err != nil && (gwei > 0 || *cluster != "") {
+		return nil, fmt.Errorf("-funding, -cluster: SSV is not on %s", c.spec.Network)
+	}
+	if *cluster != "" {
+		b, err := os.ReadFile(*cluster)
+		if err == nil {
+			c.spec.Cluster, err = dvkeys.ParseCluster(b)
+		}
+		if err != nil {
+			return fault("cluster", err)
+		}
+	}
 	switch *credentials {
 	case "0x01":
 	case "0x02":
@@ -121,20 +142,31 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 	if *format != ssv.V110 && *format != ssv.V120 {
 		return fault("format", fmt.Errorf("%q, expected %s or %s", *format, ssv.V110, ssv.V120))
 	}
-	if *first > 1<<32-1 {
-		return fault("mnemonic-index", fmt.Errorf("%d, expected at most %d", *first, uint32(1<<32-1)))
+	if last := uint64(*first) + uint64(*validators) - 1; *first > math.MaxUint32 || last > math.MaxUint32 {
+		return fault("mnemonic-index", fmt.Errorf("%d for the first of %d keys, expected the last at most at %d", *first, *validators, uint32(math.MaxUint32)))
+	}
+	if c.given["mnemonic-index"] && c.mnemonic == "" {
+		return fault("mnemonic-index", errors.New("is of no use without -mnemonic-file"))
 	}
 	c.spec.Nonce, c.spec.Count, c.format, c.first = *nonce, *validators, *format, uint32(*first)
 	c.spec.EigenPod = *eigenpod || !c.given["withdrawal"] && !c.given["eigenpod"] && !c.spec.Compounding
-	c.example = !c.given["owner"] || !c.given["withdrawal"]
-	if c.custody.keys == "" {
+	for _, name := range []string{"owner", "withdrawal", "operators"} {
+		if c.given[name] {
+			continue
+		}
+		c.example = true
+		if n := c.spec.Network.Name(); !c.verify && (n == "mainnet" || n == "gnosis") {
+			return fault(name, fmt.Errorf("has to be given on %s", n))
+		}
+	}
+	if c.custody.keys == "" && !(c.verify && c.given["keys"]) {
 		c.custody.keys = filepath.Join(c.out, "keys.db")
 	}
 	c.custody.passphrase = prompt(c.custody.keys, diag)
 	if *passphrase != "" {
 		c.custody.passphrase = software.PassphraseFile(*passphrase)
 	}
-	if err := c.custody.check(); err != nil {
+	if err := c.custody.check(c.given); err != nil {
 		return nil, err
 	}
 	if c.verify && !c.given["operators"] {
@@ -177,6 +209,12 @@ func (c *config) expect() *dvkeys.Expect {
 	}
 	if use("eigenpod") {
 		e.EigenPod = &c.spec.EigenPod
+	}
+	if use("funding") {
+		e.Funding = c.spec.Funding
+	}
+	if use("cluster") {
+		e.Cluster = c.spec.Cluster
 	}
 	if use("format") {
 		e.KeySharesVersion = c.format

@@ -22,10 +22,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/claystack/dvkeys"
 	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/signer"
 )
 
 func main() {
@@ -47,7 +50,7 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 		return err
 	}
 	if c.verify {
-		return verify(c, out)
+		return verify(ctx, c, out)
 	}
 	if written, err := dvkeys.CheckFolder(c.out); err != nil {
 		for _, path := range written {
@@ -64,6 +67,9 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	}
 	defer mnemonic.destroy()
 
+	if err := c.custody.ask(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.out, 0o700); err != nil {
 		return err
 	}
@@ -100,10 +106,38 @@ func onboard(ctx context.Context, keys hsm.Backend, c *config, m *seed, diag io.
 }
 
 // verify checks a folder against what the flags say.
-func verify(c *config, out io.Writer) error {
+func verify(ctx context.Context, c *config, out io.Writer) error {
 	if err := dvkeys.VerifyFiles(c.out, c.expect()); err != nil {
 		return err
 	}
+	keys, err := depositKeys(c.out)
+	if err == nil {
+		err = c.custody.verify(ctx, keys, c.given)
+	}
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "%s: deposits, keyshares and transactions verify and fit together\n", c.out)
+	if c.custody.keys != "" {
+		fmt.Fprintf(out, "%s: is sound and has their keys\n", c.custody.keys)
+	}
 	return nil
+}
+
+// depositKeys returns the public keys of a folder that was verified.
+func depositKeys(dir string) ([]keyshare.PublicKey, error) {
+	found, err := filepath.Glob(filepath.Join(dir, "deposit_data-*.json"))
+	if err != nil || len(found) != 1 {
+		return nil, fmt.Errorf("%s: %d files of deposits, expected one", dir, len(found))
+	}
+	b, err := os.ReadFile(found[0])
+	if err != nil {
+		return nil, err
+	}
+	deposits, err := signer.ParseDeposits(b)
+	keys := make([]keyshare.PublicKey, len(deposits))
+	for i, d := range deposits {
+		keys[i] = d.PublicKey
+	}
+	return keys, err
 }

@@ -84,7 +84,12 @@ func TestMnemonic(t *testing.T) {
 
 // TestBadInput holds that every refused command line writes nothing.
 func TestBadInput(t *testing.T) {
-	pass := passphrase(t)
+	pass, empty := passphrase(t), filepath.Join(t.TempDir(), "empty")
+	replace(t, empty, nil)
+	open, long := empty+".open", empty+".long"
+	replace(t, open, []byte("words"))
+	require.NoError(t, os.Chmod(open, 0o644))
+	replace(t, long, make([]byte, 5000))
 	for _, c := range []struct {
 		args []string
 		want string
@@ -110,7 +115,20 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-operators", pass}, "-operators"},
 		{[]string{"-mnemonic-file", pass}, "-mnemonic-file"},
 		{[]string{"-custody", "paper"}, `-custody: "paper"`},
-		{[]string{"-mnemonic-index", "4294967296"}, "-mnemonic-index"},
+		{[]string{"-custody", "pkcs11"}, "-passphrase-file"},
+		{[]string{"-token", "dvkeys"}, "-token"},
+		{[]string{"-passphrase-file", empty}, "passphrase"},
+		{[]string{"-passphrase-file", empty + "x"}, "passphrase"},
+		{[]string{"-mnemonic-index", "0"}, "-mnemonic-index"},
+		{[]string{"-mnemonic-file", pass, "-mnemonic-index", "4294967296"}, "-mnemonic-index"},
+		{[]string{"-mnemonic-file", pass, "-mnemonic-index", "4294967295", "-validators", "2"}, "-mnemonic-index"},
+		{[]string{"-mnemonic-file", open}, "everybody can read it"},
+		{[]string{"-mnemonic-file", long}, "more than 4096 bytes"},
+		{[]string{"-funding", "-1"}, "-funding"},
+		{[]string{"-funding", "1", "-network", "chiado"}, "SSV is not on"},
+		{[]string{"-cluster", pass}, "-cluster"},
+		{[]string{"-network", "mainnet", "-withdrawal", examplePod}, "-owner: has to be given on mainnet"},
+		{[]string{"-network", "gnosis", "-owner", exampleOwner}, "-withdrawal: has to be given on gnosis"},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")
 		_, err := program(append([]string{"-out", dir, "-operators", operators, "-passphrase-file", pass}, c.args...)...)
@@ -121,7 +139,8 @@ func TestBadInput(t *testing.T) {
 
 // TestCorrupted changes one thing in a copy of a good folder and asks for the fault.
 func TestCorrupted(t *testing.T) {
-	good, _ := onboarded(t, "-validators", "3")
+	pass := passphrase(t)
+	good, _ := onboarded(t, "-validators", "3", "-passphrase-file", pass)
 	other, _ := onboarded(t, "-validators", "3")
 	const deposit, shares, txs = "deposit_data-*.json", "keyshares-*.json", "transactions.json"
 
@@ -226,7 +245,7 @@ func TestCorrupted(t *testing.T) {
 			return s[:sharesData] + b + a + s[sharesData+192:]
 		}, payload...), "sharesData"},
 		{"share key no point", shares, change(flip(sharesData+9), payload...), "sharesData"},
-		{"ciphertext changed", shares, change(flip(-1), payload...), "transactions.json: transaction 1: calldata"},
+		{"ciphertext changed", shares, change(flip(-1), payload...), "transactions.json: transactions[0] (ssv-register of 3 validators): calldata"},
 
 		{"transaction target", txs, set("0x388C818CA8B9251b393131C08a736A67ccB19297", "transactions", 1, "to"), "target"},
 		{"transaction value", txs, set("31000000000000000000", "transactions", 1, "value"), "value"},
@@ -286,6 +305,23 @@ func TestCorrupted(t *testing.T) {
 			b := read(t, match(t, dir, shares))
 			replace(t, match(t, dir, shares), b[:len(b)/2])
 		}},
+		{"no key file", "keys.db", func(dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "keys.db"))) }},
+		{"key file of another batch", "no such key", func(dir string) {
+			replace(t, filepath.Join(dir, "keys.db"), read(t, filepath.Join(other, "keys.db")))
+		}},
+		{"one byte of each label in the key file", "keys.db", func(dir string) {
+			b := read(t, filepath.Join(dir, "keys.db"))
+			for i := range len(b) - 8 { // some are in pages that are no longer used
+				if string(b[i:i+8]) == "onboard/" {
+					b[i+7] ^= byte(1 + i%127)
+				}
+			}
+			replace(t, filepath.Join(dir, "keys.db"), b)
+		}},
+		{"truncated key file", "keys.db", func(dir string) {
+			b := read(t, filepath.Join(dir, "keys.db"))
+			replace(t, filepath.Join(dir, "keys.db"), b[:len(b)/2])
+		}},
 		{"no folder", "no such file", func(dir string) { require.NoError(t, os.RemoveAll(dir)) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -297,6 +333,34 @@ func TestCorrupted(t *testing.T) {
 	}
 	_, err := program("-verify", "-out", good)
 	require.NoError(t, err, "the original still verifies")
+	_, err = program("-verify", "-out", good, "-passphrase-file", pass)
+	require.NoError(t, err, "its keys open")
+	replace(t, pass, []byte("another\n"))
+	_, err = program("-verify", "-out", good, "-passphrase-file", pass)
+	require.ErrorContains(t, err, "passphrase")
+}
+
+// TestFunding registers into a cluster that exists, with funds.
+func TestFunding(t *testing.T) {
+	cluster := filepath.Join(t.TempDir(), "cluster.json")
+	replace(t, cluster, []byte(`{"validator_count":3,"network_fee_index":1,"index":2,"active":true,"balance":"5"}`))
+	dir, _ := onboarded(t, "-validators", "1", "-nonce", "3", "-funding", "1.5", "-cluster", cluster)
+	path := filepath.Join(dir, "transactions.json")
+	b := string(read(t, path))
+	require.Contains(t, b, `"value": "1500000000000000000"`)
+	require.Contains(t, b, `"validator_count": 3`)
+	require.NotContains(t, b, "note")
+	_, err := program("-verify", "-out", dir, "-funding", "1.5", "-cluster", cluster)
+	require.NoError(t, err)
+	replace(t, cluster, []byte(`{"validator_count":4,"network_fee_index":1,"index":2,"active":true,"balance":"5"}`))
+	_, err = program("-verify", "-out", dir, "-cluster", cluster)
+	require.ErrorContains(t, err, "cluster")
+	replace(t, path, []byte(strings.Replace(b, `"1500000000000000000"`, `"1500000000000000001"`, 1)))
+	_, err = program("-verify", "-out", dir, "-funding", "1.5")
+	require.ErrorContains(t, err, "transactions[0] (ssv-register of 0x")
+
+	dir, _ = onboarded(t, "-validators", "1", "-nonce", "3")
+	require.Contains(t, string(read(t, filepath.Join(dir, "transactions.json"))), "the owner has registered before")
 }
 
 // TestVerifyAgainstFlags expects what the flags say and the folder does not, and

@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/keystore"
 )
+
+// maxMnemonic bounds what is read from the file of -mnemonic-file, in bytes.
+const maxMnemonic = 4096
 
 // seed is what the keys are derived from; nil means that they are random.
 type seed struct {
@@ -20,7 +25,7 @@ func (c *config) readMnemonic() (*seed, error) {
 	if c.mnemonic == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(c.mnemonic)
+	text, err := readSecret(c.mnemonic)
 	if err != nil {
 		return nil, fmt.Errorf("-mnemonic-file: %w", err)
 	}
@@ -35,6 +40,32 @@ func (c *config) readMnemonic() (*seed, error) {
 		return nil, fmt.Errorf("-mnemonic-file: %w", err)
 	}
 	return &seed{s, c.first}, nil
+}
+
+// readSecret reads a file of at most maxMnemonic bytes that is not everybody's to read.
+func readSecret(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o004 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o and everybody can read it, expected 0600: chmod o= %s", path, mode, path)
+	}
+	b := make([]byte, maxMnemonic+1) // not grown while it is read, which would leave copies
+	n, err := io.ReadFull(f, b)
+	switch {
+	case err == nil:
+		err = fmt.Errorf("%s has more than %d bytes", path, maxMnemonic)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return b[:n], nil
+	}
+	clear(b)
+	return nil, err
 }
 
 func (s *seed) destroy() {

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/claystack/dvkeys"
+	"github.com/claystack/dvkeys/keyshare/ssv"
 )
 
 // summarize prints what was made and where it is.
@@ -31,10 +32,13 @@ func summarize(out io.Writer, c *config, b *dvkeys.Batch, paths []string) {
 	for i, path := range paths {
 		fmt.Fprintf(t, "%s\t%s\n", path, what[i])
 	}
-	fmt.Fprintf(t, "%s\t%s\n", c.custody.keys, c.custody.holds())
+	fmt.Fprintf(t, "%s\t%s\n", c.custody.place(), c.custody.holds())
 	t.Flush()
 	fmt.Fprintln(out, "\nAll of it was read back and verified.")
+	if _, err := ssv.ContractOn(s.Network.Name()); err != nil {
+		fmt.Fprintf(out, "SSV is not on %s: the transactions register nothing.\n", s.Network)
+	}
 	if c.example {
-		fmt.Fprintln(out, "The owner or the withdrawal address is an example: send nothing of this.")
+		fmt.Fprintln(out, "The owner, the withdrawal address or the operators are an example: send nothing of this.")
 	}
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/store"
 	"github.com/claystack/dvkeys/hsm/store/postgres"
+	"github.com/claystack/dvkeys/hsm/vault"
 	"github.com/claystack/dvkeys/internal/pgtest"
+	"github.com/claystack/dvkeys/internal/vaulttest"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
@@ -36,6 +38,19 @@ var stores = map[string]func(t *testing.T) (s store.Store, again func() store.St
 		connection := pgtest.Database(t)
 		open := func() store.Store {
 			s, err := postgres.Open(t.Context(), connection, "set")
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			return s
+		}
+		return open(), open
+	},
+	"KV": func(t *testing.T) (store.Store, func() store.Store) {
+		server := vaulttest.Start(t, nil)
+		require.NoError(t, server.Call("POST", "sys/mounts/secret", map[string]any{"type": "kv", "options": map[string]string{"version": "2"}}, nil))
+		token := filepath.Join(t.TempDir(), "token")
+		require.NoError(t, os.WriteFile(token, []byte(server.Token), 0o600))
+		open := func() store.Store {
+			s, err := vault.OpenKV(t.Context(), vault.Config{Address: server.Address, Auth: vault.TokenFile(token)}, vault.KV{})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			return s

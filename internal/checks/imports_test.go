@@ -66,8 +66,8 @@ var standard = []struct {
 	path, why string
 	by        []string
 }{
-	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors", "internal/pgtest", "internal/softhsmtest", "internal/killtest", "signer/slashing/internal/historytest"}},
-	{"net/http", "only a client of a server speaks HTTP", []string{"hsm/vault", "signer/remote", "dkg/transport", "examples/..."}},
+	{"testing", "what ships does not link the test framework", []string{"hsm/hsmtest", "internal/vectors", "internal/pgtest", "internal/softhsmtest", "internal/killtest", "internal/vaulttest", "signer/slashing/internal/historytest"}},
+	{"net/http", "only a client of a server speaks HTTP", []string{"hsm/vault", "internal/vaulttest", "signer/remote", "dkg/transport", "examples/..."}},
 	{"math/rand", "randomness is crypto/rand", nil},
 	{"math/rand/v2", "randomness is crypto/rand", nil},
 	{"unsafe", "only guarded memory, arithmetic in it, and C need it", []string{"internal/secret/...", "internal/bls", "keyshare", "hsm/pkcs11/..."}},

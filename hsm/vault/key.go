@@ -1,0 +1,212 @@
+package vault
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// key is a key in Vault: its name and public key. Every request carries both, so that a name that has become another
+// key's since is noticed.
+type key struct {
+	backend *Backend
+	name    string
+	public  keyshare.PublicKey
+}
+
+func (k *key) PublicKey() keyshare.PublicKey { return k.public }
+
+// String returns the public key.
+func (k *key) String() string { return k.public.String() }
+
+// GoString returns the public key.
+func (k *key) GoString() string { return k.public.String() }
+
+const signing = "signing"
+
+// SignRoots has the engine sign roots, in requests of up to wire.MaxRoots. The engine's configuration and the token's
+// policy must allow raw signing, which is not the default; otherwise the error wraps hsm.ErrDenied.
+func (k *key) SignRoots(ctx context.Context, roots ...keyshare.Root) ([]keyshare.Signature, error) {
+	if err := k.backend.session.usable(ctx); err != nil {
+		return nil, err
+	}
+	if j := k.backend.joiners; j != nil && len(roots) > 0 && len(roots) < wire.MaxRoots {
+		answer, err := j.roots.ask(ctx, wire.SignKey{Name: k.name, Sign: k.sign(roots)}, len(roots))
+		switch {
+		case err != nil:
+			return nil, err
+		case answer.Fault != nil:
+			return nil, fault(signing, answer.Fault)
+		}
+		return parseSignatures(answer.Signed, len(roots))
+	}
+	sigs := make([]keyshare.Signature, 0, len(roots))
+	for len(roots) > 0 {
+		n := min(len(roots), wire.MaxRoots)
+		var signed wire.Signed
+		err := k.backend.session.do(ctx, &request{doing: signing, method: http.MethodPut, path: k.backend.mount + "/sign/" + k.name, body: k.sign(roots[:n]), read: into(&signed)})
+		if err != nil {
+			return nil, err
+		}
+		made, err := parseSignatures(signed, n)
+		if err != nil {
+			return nil, err
+		}
+		sigs, roots = append(sigs, made...), roots[n:]
+	}
+	return sigs, nil
+}
+
+func (k *key) sign(roots []keyshare.Root) wire.Sign {
+	s := wire.Sign{PublicKey: k.public.String(), Roots: make([]string, len(roots))}
+	for i, root := range roots {
+		s.Roots[i] = root.String()
+	}
+	return s
+}
+
+func parseSignatures(signed wire.Signed, n int) ([]keyshare.Signature, error) {
+	if len(signed.Signatures) != n {
+		return nil, nonsense(signing, "the engine answered with %d signatures, asked for %d", len(signed.Signatures), n)
+	}
+	sigs := make([]keyshare.Signature, n)
+	for i, text := range signed.Signatures {
+		if err := sigs[i].UnmarshalText([]byte(text)); err != nil {
+			return nil, nonsense(signing, "signature %d of the engine is none: %v", i, err)
+		}
+	}
+	return sigs, nil
+}
+
+// SignDuties has the engine judge and sign duties, as signer.EncodeDuty writes them, for the network of that name. It
+// returns a signature and an error for each, in order, of which one is set. The error of a duty that contradicts what the
+// engine signed before has a method Slashable that returns true. This is what package signer calls a DutyKey.
+func (k *key) SignDuties(ctx context.Context, network string, duties ...[]byte) ([]keyshare.Signature, []error) {
+	sigs, errs := make([]keyshare.Signature, len(duties)), make([]error, len(duties))
+	for start := 0; start < len(duties); {
+		kind, err := kindOf(duties[start])
+		end := start + 1
+		for err == nil && end < len(duties) && end-start < wire.MaxDuties {
+			if next, _ := kindOf(duties[end]); next != kind {
+				break
+			}
+			end++
+		}
+		if err == nil {
+			err = k.signKind(ctx, network, kind, duties[start:end], sigs[start:end], errs[start:end])
+		}
+		for i := start; err != nil && i < end; i++ {
+			sigs[i], errs[i] = keyshare.Signature{}, err
+		}
+		start = end
+	}
+	return sigs, errs
+}
+
+// kindOf returns the type of an encoded duty, which is a part of a path.
+func kindOf(duty []byte) (string, error) {
+	var d struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(duty, &d); err != nil || !plainName.MatchString(d.Type) {
+		return "", fmt.Errorf("vault: %s: the duty has no type, expected what signer.EncodeDuty writes", signing)
+	}
+	return d.Type, nil
+}
+
+func doingDuty(kind string) string { return "signing a duty of type " + kind }
+
+// signKind has duties of one kind signed. Asking again is safe: the engine signs the same duty twice, and no other.
+func (k *key) signKind(ctx context.Context, network, kind string, duties [][]byte, sigs []keyshare.Signature, errs []error) error {
+	if err := k.backend.session.usable(ctx); err != nil {
+		return err
+	}
+	raw := make([]json.RawMessage, len(duties))
+	for i, d := range duties {
+		raw[i] = d
+	}
+	answer, err := k.askDuties(ctx, network, kind, raw)
+	if err != nil {
+		return err
+	}
+	if len(answer.Results) != len(duties) {
+		return nonsense(doingDuty(kind), "the engine answered with %d results, asked for %d", len(answer.Results), len(duties))
+	}
+	for i, r := range answer.Results {
+		if r.Fault != nil {
+			errs[i] = fault(doingDuty(kind), r.Fault)
+		} else if err := sigs[i].UnmarshalText([]byte(r.Signature)); err != nil {
+			errs[i] = nonsense(doingDuty(kind), "signature %d of the engine is none: %v", i, err)
+		}
+	}
+	return nil
+}
+
+func (k *key) askDuties(ctx context.Context, network, kind string, duties []json.RawMessage) (wire.Results, error) {
+	if j := k.backend.joiners; j != nil {
+		answer, err := j.of(network, kind).ask(ctx, wire.DutiesKey{Name: k.name, PublicKey: k.public.String(), Duties: duties}, len(duties))
+		if err == nil && answer.Fault != nil {
+			err = fault(doingDuty(kind), answer.Fault)
+		}
+		return answer.Results, err
+	}
+	var answer wire.Results
+	body := wire.Duties{PublicKey: k.public.String(), Network: network, Duties: duties}
+	err := k.backend.session.do(ctx, &request{doing: doingDuty(kind), method: http.MethodPut, path: k.backend.mount + "/" + kind + "/" + k.name, body: body, read: into(&answer)})
+	return answer, err
+}
+
+// Split implements hsm.Key. The engine shares the key, seals the shares and forgets them; what comes out is checked
+// against the key and the operators. If an answer is lost, the engine is asked again and draws new shares: those of the
+// lost one were never seen by anybody.
+func (k *key) Split(ctx context.Context, threshold int, to []keyshare.Operator) (*keyshare.Group, []keyshare.Sealed, error) {
+	const doing = "splitting a key"
+	if err := hsm.CheckSplit(threshold, to); err != nil {
+		return nil, nil, err
+	}
+	if err := k.backend.session.usable(ctx); err != nil {
+		return nil, nil, err
+	}
+	body := wire.Split{PublicKey: k.public.String(), Threshold: threshold, Operators: make([]wire.Operator, len(to))}
+	for i, o := range to {
+		der, err := x509.MarshalPKIXPublicKey(o.PublicKey)
+		if err != nil {
+			return nil, nil, fmt.Errorf("vault: %s: operator %d: %w", doing, o.ID, err)
+		}
+		body.Operators[i] = wire.Operator{ID: uint64(o.ID), PublicKey: der}
+	}
+	var answer wire.Splitted
+	err := k.backend.session.do(ctx, &request{doing: doing, method: http.MethodPut, path: k.backend.mount + "/split/" + k.name, body: body, read: into(&answer)})
+	if err != nil {
+		return nil, nil, err
+	}
+	return k.checkSplit(doing, threshold, to, answer)
+}
+
+// checkSplit makes sure that what the engine sealed are shares of this key for these operators, as far as public values
+// can show it.
+func (k *key) checkSplit(doing string, threshold int, to []keyshare.Operator, answer wire.Splitted) (*keyshare.Group, []keyshare.Sealed, error) {
+	group := new(keyshare.Group)
+	if err := group.UnmarshalJSON([]byte(answer.Group)); err != nil {
+		return nil, nil, nonsense(doing, "the engine's group is none: %v", err)
+	}
+	if group.PublicKey() != k.public || group.Threshold() != threshold || len(group.Members()) != len(to) || len(answer.Sealed) != len(to) {
+		return nil, nil, nonsense(doing, "the engine answered with %d shares and threshold %d of key %s, asked for %d and %d of %s",
+			len(answer.Sealed), group.Threshold(), group.PublicKey(), len(to), threshold, k.public)
+	}
+	sealed := make([]keyshare.Sealed, len(to))
+	for i, s := range answer.Sealed {
+		member, ok := group.Member(to[i].ID)
+		if !ok || s.PublicKey != member.String() || s.ID != uint64(to[i].ID) || len(s.Ciphertext) != keyshare.SealedSize {
+			return nil, nil, nonsense(doing, "share %d of the engine is not that of operator %d", i, to[i].ID)
+		}
+		sealed[i] = keyshare.Sealed{ID: to[i].ID, PublicKey: member, Ciphertext: s.Ciphertext}
+	}
+	return group, sealed, nil
+}

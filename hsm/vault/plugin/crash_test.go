@@ -1,0 +1,229 @@
+package plugin_test
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/internal/vaulttest"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+// load is what clients do to an engine while it is killed, and what they got.
+type load struct {
+	m    *mount
+	stop atomic.Bool
+
+	mu        sync.Mutex
+	keys      map[string]string          // the public key that was answered for each name
+	signed    map[string]map[uint64]byte // by key and target, which of the conflicting votes was signed
+	answers   int
+	last      time.Time     // of an answer that was a success
+	longest   time.Duration // between two of them
+	conflicts []string
+}
+
+// create makes keys, and asks again for the names that gave an error.
+func (l *load) create(client int) {
+	for i := 0; !l.stop.Load(); i++ {
+		name := fmt.Sprintf("c%d-%d", client, i)
+		for !l.stop.Load() {
+			var k wire.Key
+			if l.m.call("PUT", "keys/"+name, nil, &k) == nil {
+				l.success(func() { l.keys[name] = k.PublicKey })
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// vote asks for votes for the same targets as the other clients, but for another block.
+func (l *load) vote(client int) {
+	for target := uint64(2); !l.stop.Load(); target++ {
+		for _, name := range []string{"v0", "v1", "v2"} {
+			for attempt := 0; attempt < 2; attempt++ {
+				got, err := l.m.duties("attestation", name, vote(target-1, target, byte(client)))
+				if err != nil {
+					time.Sleep(10 * time.Millisecond)
+					continue
+				}
+				if got[0].Fault == nil {
+					l.success(func() {
+						if other, ok := l.signed[name][target]; ok && other != byte(client) {
+							l.conflicts = append(l.conflicts, fmt.Sprintf("%s target %d: %d and %d", name, target, other, client))
+						}
+						l.signed[name][target] = byte(client)
+					})
+				}
+				break
+			}
+		}
+	}
+}
+
+func (l *load) success(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+	l.answers++
+	now := time.Now()
+	if !l.last.IsZero() {
+		l.longest = max(l.longest, now.Sub(l.last))
+	}
+	l.last = now
+}
+
+// TestKilledUnderLoad kills the plugin and the server again and again while clients create keys and ask for conflicting
+// votes: no key is lost or made twice, and no two votes for a target are signed.
+func TestKilledUnderLoad(t *testing.T) {
+	m := start(t, &vaulttest.Options{Raft: true})
+	l := &load{m: m, keys: map[string]string{}, signed: map[string]map[uint64]byte{}}
+	for _, name := range []string{"v0", "v1", "v2"} {
+		l.keys[name] = m.create(t, name).String()
+		l.signed[name] = map[uint64]byte{}
+	}
+	var clients sync.WaitGroup
+	for i := range 2 {
+		clients.Go(func() { l.create(i) })
+	}
+	for i := range 4 {
+		clients.Go(func() { l.vote(i) })
+	}
+	rounds := 6
+	if testing.Short() {
+		rounds = 2
+	}
+	var recoveries []time.Duration
+	for round := range rounds {
+		time.Sleep(300 * time.Millisecond)
+		killed := time.Now()
+		if round%3 == 2 {
+			m.Kill()
+			require.NoError(t, m.Restart())
+		} else {
+			pids, err := m.PIDs()
+			require.NoError(t, err)
+			require.NotEmpty(t, pids)
+			for _, pid := range pids {
+				require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+			}
+		}
+		require.Eventually(t, func() bool {
+			var s wire.Stats
+			return m.call("GET", "stats", nil, &s) == nil
+		}, 30*time.Second, 5*time.Millisecond, "the engine can sign again")
+		recoveries = append(recoveries, time.Since(killed).Round(time.Millisecond))
+	}
+	time.Sleep(300 * time.Millisecond)
+	l.stop.Store(true)
+	clients.Wait()
+
+	require.Empty(t, l.conflicts, "double signatures")
+	public := map[string]string{}
+	for name, pk := range l.keys {
+		require.Empty(t, public[pk], "two names with one key")
+		public[pk] = name
+		var k wire.Key
+		m.ok(t, "GET", "keys/"+name, nil, &k)
+		require.Equal(t, pk, k.PublicKey, "the key of a name has not changed")
+		m.ok(t, "GET", "keys/"+pk, nil, &k)
+		require.Equal(t, name, k.Name)
+		var signed wire.Signed
+		root := keyshare.Root{1}
+		m.ok(t, "PUT", "sign/"+name, wire.Sign{Roots: []string{root.String()}}, &signed)
+		require.True(t, publicKey(t, pk).Verify(root, signature(t, signed.Signatures[0])))
+	}
+	votes := 0
+	for name, targets := range l.signed {
+		votes += len(targets)
+		for target, client := range targets { // what was signed before the kills is known after them
+			m.faults(t, wire.Slashable, "", "attestation", name, vote(target-1, target, client+100))
+			break
+		}
+	}
+	require.Greater(t, votes, 20)
+	require.Greater(t, len(l.keys), 20)
+	t.Logf("%d answers, %d keys, %d targets; recovery after each kill (every third is the server): %v; longest pause %v",
+		l.answers, len(l.keys), votes, recoveries, l.longest.Round(time.Millisecond))
+}
+
+// TestLifecycle takes the engine through what an administrator does with it.
+func TestLifecycle(t *testing.T) {
+	m := start(t, &vaulttest.Options{Raft: true})
+	pk := m.create(t, "k")
+	target := uint64(2)
+	works := func(what string) {
+		t.Helper()
+		target++
+		var k wire.Key
+		m.ok(t, "GET", "keys/k", nil, &k)
+		require.Equal(t, pk.String(), k.PublicKey, what)
+		m.signs(t, "attestation", "k", pk, vote(target-1, target, 1))
+		m.faults(t, wire.Slashable, "", "attestation", "k", vote(target-1, target, 2))
+	}
+	works("new")
+
+	require.NoError(t, m.Call("PUT", "sys/plugins/reload/backend", map[string]string{"plugin": vaulttest.PluginName}, nil))
+	works("reloaded")
+
+	before, err := m.PIDs()
+	require.NoError(t, err)
+	require.NoError(t, m.Call("PUT", "sys/seal", nil, nil))
+	require.Equal(t, 503, vaulttest.Status(m.call("GET", "stats", nil, nil)))
+	require.Eventually(t, func() bool { now, err := m.PIDs(); return err == nil && len(now) == 0 }, 10*time.Second, 10*time.Millisecond,
+		"the process that had the keys has ended")
+	require.NoError(t, m.UnsealNow())
+	works("unsealed")
+	after, err := m.PIDs()
+	require.NoError(t, err)
+	require.NotEqual(t, before, after)
+
+	require.NoError(t, m.Stop())
+	require.Eventually(t, func() bool { now, err := m.PIDs(); return err == nil && len(now) == 0 }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, m.Restart())
+	works("restarted")
+
+	m.Kill()
+	require.Eventually(t, func() bool { now, err := m.PIDs(); return err == nil && len(now) == 0 }, 10*time.Second, 10*time.Millisecond,
+		"a plugin whose server was killed ends too")
+	require.NoError(t, m.Restart())
+	works("killed")
+}
+
+// TestUpgrade puts another file of the plugin in the place of the running one, as docs/vault.md says.
+func TestUpgrade(t *testing.T) {
+	m := start(t, &vaulttest.Options{Raft: true})
+	pk := m.create(t, "k")
+	m.signs(t, "attestation", "k", pk, vote(1, 2, 1))
+	old := m.running(t)
+
+	b, err := os.ReadFile(m.Plugins + "/" + vaulttest.PluginName)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(m.Plugins+"/next", append(b, 0), 0o700)) // another checksum, the same program
+	require.NoError(t, m.Register("next", vaulttest.PluginVersion))
+	require.NoError(t, m.Call("POST", "sys/mounts/"+m.path+"/tune", map[string]string{"plugin_version": vaulttest.PluginVersion}, nil))
+	require.NoError(t, m.Call("PUT", "sys/plugins/reload/backend", map[string]string{"plugin": vaulttest.PluginName}, nil))
+	require.NotEqual(t, old, m.running(t), "the new file runs")
+	m.signs(t, "attestation", "k", pk, vote(2, 3, 1))
+	m.faults(t, wire.Slashable, "", "attestation", "k", vote(1, 2, 2))
+}
+
+// running returns the checksum of the file that the mount runs.
+func (m *mount) running(t *testing.T) string {
+	var mounts map[string]struct {
+		Version string `json:"running_plugin_version"`
+		SHA256  string `json:"running_sha256"`
+	}
+	require.NoError(t, m.Call("GET", "sys/mounts", nil, &mounts))
+	require.Equal(t, vaulttest.PluginVersion, mounts[m.path+"/"].Version)
+	require.NotEmpty(t, mounts[m.path+"/"].SHA256)
+	return mounts[m.path+"/"].SHA256
+}

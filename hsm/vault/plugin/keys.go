@@ -1,0 +1,236 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/helper/locksutil"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/internal/secret"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+func (b *backend) keyPaths() []*framework.Path {
+	return []*framework.Path{
+		{
+			Pattern:      "keys/?$",
+			HelpSynopsis: "The names and public keys of all keys.",
+			Fields: map[string]*framework.FieldSchema{
+				"after": {Type: framework.TypeString, Query: true, Description: "List only names after this one."},
+				"limit": {Type: framework.TypeInt, Query: true, Description: "How many; 0 and more than 1000 mean 1000."},
+			},
+			Operations: map[logical.Operation]framework.OperationHandler{
+				logical.ListOperation: &framework.PathOperation{Callback: guard(b.list), Summary: "List keys."},
+			},
+		},
+		{
+			Pattern:             "keys/" + namePattern,
+			HelpSynopsis:        "Makes a key inside the engine; reads its public data; deletes it.",
+			Fields:              nameFields,
+			TakesArbitraryInput: true,
+			Operations: map[logical.Operation]framework.OperationHandler{
+				logical.UpdateOperation: operation(b.create, "Make a key, or return the one of that name."),
+				logical.ReadOperation:   &framework.PathOperation{Callback: guard(b.read), Summary: "Read the public data of a key, by name or public key."},
+				logical.DeleteOperation: operation(b.delete, "Delete a key, by name or public key."),
+			},
+		},
+	}
+}
+
+func (b *backend) list(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	names, err := req.Storage.List(ctx, namePrefix)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	if after := d.Get("after").(string); after != "" {
+		first, found := slices.BinarySearch(names, after)
+		if found {
+			first++
+		}
+		names = names[first:]
+	}
+	limit := d.Get("limit").(int)
+	if limit < 1 || limit > wire.MaxPage {
+		limit = wire.MaxPage
+	}
+	l := wire.List{Names: []string{}, Info: map[string]wire.Key{}}
+	for _, name := range names {
+		if len(l.Names) == limit {
+			break
+		}
+		r, err := readRecord(ctx, req.Storage, name)
+		if err != nil {
+			return nil, err
+		}
+		if r != nil { // else it was deleted meanwhile
+			l.Names = append(l.Names, name)
+			l.Info[name] = r.wire()
+		}
+	}
+	return answer(l)
+}
+
+func (b *backend) read(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	r, err := find(ctx, req.Storage, d.Get("name").(string))
+	if err != nil {
+		return nil, err
+	}
+	return answer(r.wire())
+}
+
+func (b *backend) create(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	name := d.Get("name").(string)
+	var want wire.Create
+	if err := errors.Join(checkName(name), decode(req, &want)); err != nil {
+		return nil, err
+	}
+	if err := hsm.CheckLabel(want.Label); err != nil {
+		return nil, invalid("%v", err)
+	}
+	lock := locksutil.LockForKey(b.names, name)
+	lock.Lock()
+	defer lock.Unlock()
+	r, err := readRecord(ctx, req.Storage, name)
+	if err == nil && r == nil {
+		r, err = leftRecord(ctx, req.Storage, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		k, err := keyshare.Generate()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		defer k.Destroy()
+		r = &record{Name: name, PublicKey: k.PublicKey(), Label: want.Label, Created: time.Now().UTC()}
+		if err := b.newRecord(ctx, req.Storage, r, k); err != nil {
+			return nil, err
+		}
+	}
+	return b.publish(ctx, req.Storage, r)
+}
+
+// publish lets the name stand for a stored key and answers with its public key, after the key, as read back from storage,
+// has made a test signature. The caller holds the lock of the name.
+func (b *backend) publish(ctx context.Context, s logical.Storage, r *record) (*logical.Response, error) {
+	open, generation := b.ring.get(r.Name)
+	stored, err := readRecordOf(ctx, s, r.Name, hexKey(r.PublicKey))
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return nil, fmt.Errorf("%w: the record of %q was not stored", errCorrupt, r.Name)
+	}
+	k, err := b.openRecord(ctx, s, stored)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.compute(ctx, func() error { return hsm.TestSign(ctx, k.secret) }); err != nil {
+		k.secret.Destroy()
+		return nil, err
+	}
+	err = s.Put(ctx, &logical.StorageEntry{Key: namePrefix + stored.Name, Value: []byte(hexKey(stored.PublicKey))})
+	if err != nil {
+		k.secret.Destroy()
+		return nil, err
+	}
+	if open == nil {
+		b.ring.add(k, generation)
+	} else {
+		k.secret.Destroy()
+	}
+	return answer(stored.wire())
+}
+
+func (b *backend) delete(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	found, err := find(ctx, req.Storage, d.Get("name").(string))
+	if err != nil {
+		return nil, err
+	}
+	lock := locksutil.LockForKey(b.names, found.Name)
+	lock.Lock()
+	defer lock.Unlock()
+	r, err := readRecord(ctx, req.Storage, found.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil || r.PublicKey != found.PublicKey:
+		return nil, notFound("dvkeys: no key %q", found.Name)
+	}
+	defer b.ring.remove(r.Name)
+	keys, err := req.Storage.List(ctx, keyPrefix+r.Name+"/")
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys { // with what a crash may have left
+		if err := req.Storage.Delete(ctx, keyPrefix+r.Name+"/"+key); err != nil {
+			return nil, err
+		}
+	}
+	if err := req.Storage.Delete(ctx, publicPath(r.Name, r.PublicKey)); err != nil {
+		return nil, err
+	}
+	return nil, req.Storage.Delete(ctx, namePrefix+r.Name)
+}
+
+// open returns a key that can sign. If want is not "", the key must have that public key.
+func (b *backend) open(ctx context.Context, s logical.Storage, name, want string) (*openKey, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	k, _ := b.ring.get(name)
+	if k == nil {
+		lock := locksutil.LockForKey(b.names, name)
+		lock.RLock()
+		defer lock.RUnlock()
+		var err error
+		if k, err = b.load(ctx, s, name); err != nil {
+			return nil, err
+		}
+	}
+	if want != "" && want != k.PublicKey.String() {
+		return nil, notFound("dvkeys: key %q has the public key %s, %.100q was asked for", name, k.PublicKey, want)
+	}
+	return k, nil
+}
+
+// load reads a key from storage and keeps it open. The caller holds the lock of the name.
+func (b *backend) load(ctx context.Context, s logical.Storage, name string) (*openKey, error) {
+	_, generation := b.ring.get(name)
+	r, err := readRecord(ctx, s, name)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, notFound("dvkeys: no key %q", name)
+	}
+	k, err := b.openRecord(ctx, s, r)
+	if err != nil {
+		return nil, err
+	}
+	b.ring.add(k, generation)
+	return k, nil
+}
+
+// use calls f with an open key, and once more if the key was closed meanwhile, which the next open says why.
+func (b *backend) use(ctx context.Context, s logical.Storage, name, want string, f func(*openKey) error) error {
+	for again := range 3 {
+		k, err := b.open(ctx, s, name, want)
+		if err != nil {
+			return err
+		}
+		if err = f(k); again == 2 || !errors.Is(err, secret.ErrDestroyed) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package plugin
+
+import (
+	"context"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+func (b *backend) signPaths() []*framework.Path {
+	return []*framework.Path{
+		write("sign/"+namePattern, b.sign, "Signs raw roots with one key, if the configuration allows it."),
+		write("sign$", b.signMany, "Signs raw roots with many keys, if the configuration allows it."),
+	}
+}
+
+// rawAllowed returns an error unless raw signing is on and the number of roots is in range.
+func (b *backend) rawAllowed(ctx context.Context, s logical.Storage, roots int) error {
+	c, err := b.configuration(ctx, s)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !c.RawSigning:
+		return denied("raw_signing is off")
+	case roots < 1 || roots > wire.MaxRoots:
+		return invalid("dvkeys: there are %d roots, 1 to %d expected", roots, wire.MaxRoots)
+	}
+	return nil
+}
+
+func (b *backend) sign(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
+	var want wire.Sign
+	if err := decode(req, &want); err != nil {
+		return nil, err
+	}
+	if err := b.rawAllowed(ctx, req.Storage, len(want.Roots)); err != nil {
+		return nil, err
+	}
+	signed, err := b.signRoots(ctx, req.Storage, d.Get("name").(string), want)
+	if err != nil {
+		return nil, err
+	}
+	return &logical.Response{Data: map[string]any{"signatures": signed.Signatures}}, nil // answer(signed), but faster
+}
+
+func (b *backend) signMany(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	var want wire.SignMany
+	if err := decode(req, &want); err != nil {
+		return nil, err
+	}
+	roots := 0
+	for _, r := range want.Requests {
+		roots += len(r.Roots)
+	}
+	if err := b.rawAllowed(ctx, req.Storage, roots); err != nil {
+		return nil, err
+	}
+	signed := wire.SignedMany{Results: make([]wire.SignedKey, len(want.Requests))}
+	together(len(want.Requests), func(i int) {
+		r := want.Requests[i]
+		one, err := b.signRoots(ctx, req.Storage, r.Name, r.Sign)
+		if err != nil {
+			signed.Results[i].Fault = wireFault(err)
+			return
+		}
+		signed.Results[i].Signed = one
+	})
+	return answer(signed)
+}
+
+// signRoots signs for one key.
+func (b *backend) signRoots(ctx context.Context, s logical.Storage, name string, want wire.Sign) (wire.Signed, error) {
+	roots, err := parseRoots(want.Roots)
+	if err != nil {
+		return wire.Signed{}, err
+	}
+	signed := wire.Signed{Signatures: make([]string, len(roots))}
+	err = b.use(ctx, s, name, want.PublicKey, func(k *openKey) error {
+		return b.each(ctx, len(roots), func(i int) error {
+			sig, err := signRoot(ctx, k, roots[i])
+			signed.Signatures[i] = sig.String()
+			return err
+		})
+	})
+	if err != nil {
+		return wire.Signed{}, err
+	}
+	b.signatures.Add(uint64(len(roots)))
+	return signed, nil
+}
+
+func signRoot(ctx context.Context, k *openKey, root keyshare.Root) (keyshare.Signature, error) {
+	sigs, err := k.secret.SignRoots(ctx, root)
+	if err != nil {
+		return keyshare.Signature{}, err
+	}
+	return sigs[0], nil
+}

@@ -1,0 +1,85 @@
+package plugin_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/keyshare"
+)
+
+func testSplit(t *testing.T, m *mount) {
+	pk := m.create(t, "k")
+	want := wire.Split{PublicKey: pk.String(), Threshold: 3}
+	ids := []uint64{3, 1 << 60, 7, 90}
+	for i, k := range operatorKeys() {
+		o, _ := operator(t, ids[i], k)
+		want.Operators = append(want.Operators, o)
+	}
+	var got wire.Splitted
+	m.ok(t, "PUT", "split/k", want, &got)
+	var group keyshare.Group
+	require.NoError(t, json.Unmarshal([]byte(got.Group), &group))
+	require.Equal(t, pk, group.PublicKey())
+	require.Equal(t, 3, group.Threshold())
+	require.Len(t, got.Sealed, 4)
+	root, partials := keyshare.Root{1}, map[keyshare.Index]keyshare.Signature{}
+	for i, s := range got.Sealed[:3] {
+		require.Equal(t, ids[i], s.ID)
+		sealed := keyshare.Sealed{ID: keyshare.Index(s.ID), PublicKey: publicKey(t, s.PublicKey), Ciphertext: s.Ciphertext}
+		share, err := keyshare.Open(sealed, sealed.ID, operatorKeys()[i], &group)
+		require.NoError(t, err)
+		sigs, err := share.SignRoots(t.Context(), root)
+		require.NoError(t, err)
+		partials[share.Index()] = sigs[0]
+		share.Destroy()
+	}
+	signature, err := group.Combine(root, partials)
+	require.NoError(t, err)
+	require.True(t, pk.Verify(root, signature))
+
+	bad := func(status int, text string, change func(w *wire.Split)) {
+		t.Helper()
+		w := want
+		w.Operators = append([]wire.Operator(nil), want.Operators...)
+		change(&w)
+		m.refused(t, status, text, "PUT", "split/k", w)
+	}
+	bad(400, "threshold 1, expected 2 to 4", func(w *wire.Split) { w.Threshold = 1 })
+	bad(400, "threshold 5, expected 2 to 4", func(w *wire.Split) { w.Threshold = 5 })
+	bad(400, "id 3 stands twice", func(w *wire.Split) { w.Operators[1].ID = 3 })
+	bad(400, "have the same RSA key", func(w *wire.Split) { w.Operators[1].PublicKey = w.Operators[0].PublicKey })
+	bad(400, "id 0", func(w *wire.Split) { w.Operators[1].ID = 0 })
+	bad(400, "not in the PKIX form", func(w *wire.Split) { w.Operators[1].PublicKey = []byte("key") })
+	bad(404, "was asked for", func(w *wire.Split) { w.PublicKey = m.create(t, "other").String() })
+	bad(400, "at most 1000", func(w *wire.Split) { w.Operators = make([]wire.Operator, 1001) })
+	m.refused(t, 404, "", "PUT", "split/none", want)
+
+	_, digest := operator(t, 1, operatorKeys()[0])
+	m.ok(t, "PUT", "config", map[string]any{"operator_keys": digest}, nil)
+	m.refused(t, 403, "is not among operator_keys", "PUT", "split/k", want)
+}
+
+func testSeal(t *testing.T, m *mount) {
+	whole, _ := secretOf(t)
+	group, shares, err := keyshare.Split(whole, 2, []keyshare.Index{5, 6})
+	require.NoError(t, err)
+	var share *keyshare.SecretKey
+	require.NoError(t, shares[1].Use(func(b []byte) error { share, err = keyshare.ParseSecretKey(b); return err }))
+	defer share.Destroy()
+	m.imports(t, "share", share)
+	to, digest := operator(t, 6, operatorKeys()[0])
+	var got wire.Sealed
+	m.ok(t, "PUT", "seal/share", wire.Seal{Operator: to}, &got)
+	opened, err := keyshare.Open(keyshare.Sealed{ID: 6, PublicKey: publicKey(t, got.PublicKey), Ciphertext: got.Ciphertext}, 6, operatorKeys()[0], group)
+	require.NoError(t, err)
+	require.Equal(t, share.PublicKey(), opened.PublicKey())
+	m.refused(t, 404, "", "PUT", "seal/none", wire.Seal{Operator: to})
+	m.ok(t, "PUT", "config", map[string]any{"operator_keys": digest}, nil)
+	other, _ := operator(t, 6, operatorKeys()[1])
+	m.refused(t, 403, "operator_keys", "PUT", "seal/share", wire.Seal{Operator: other})
+	m.ok(t, "PUT", "config", map[string]any{"sealing": false}, nil)
+	m.refused(t, 403, "sealing is off", "PUT", "seal/share", wire.Seal{Operator: to})
+}

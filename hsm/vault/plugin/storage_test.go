@@ -1,0 +1,391 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/stretchr/testify/require"
+
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/signer"
+)
+
+var errDisk = errors.New("the disk is gone")
+
+// storage is Vault's storage with faults. As from Vault, what it returns is the reader's own: he may wipe it.
+type storage struct {
+	logical.Storage
+	mu   sync.Mutex
+	puts int
+	hold func(*logical.StorageEntry) bool               // keeps an entry from being stored, and the process that wrote it crashes
+	put  func(n int, path string) (before, after error) // n counts from 1
+}
+
+func (s *storage) Put(ctx context.Context, e *logical.StorageEntry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.puts++
+	if s.hold != nil && s.hold(e) {
+		return errDisk
+	}
+	var before, after error
+	if s.put != nil {
+		before, after = s.put(s.puts, e.Key)
+	}
+	if before != nil {
+		return before
+	}
+	copied := *e
+	copied.Value = bytes.Clone(e.Value)
+	return errors.Join(s.Storage.Put(ctx, &copied), after)
+}
+
+func (s *storage) Get(ctx context.Context, path string) (*logical.StorageEntry, error) {
+	e, err := s.Storage.Get(ctx, path)
+	if e == nil || err != nil {
+		return nil, err
+	}
+	copied := *e
+	copied.Value = bytes.Clone(e.Value)
+	return &copied, nil
+}
+
+// engine is the engine in this process, over a storage that the test holds.
+type engine struct {
+	*backend
+	storage *storage
+}
+
+func newEngine(t *testing.T) *engine {
+	e := &engine{storage: &storage{Storage: &logical.InmemStorage{}}}
+	e.restart(t)
+	_, err := e.do(logical.UpdateOperation, "config", map[string]any{"networks": "*", "raw_signing": true})
+	require.NoError(t, err)
+	return e
+}
+
+// restart is a new process over the same storage.
+func (e *engine) restart(t *testing.T) {
+	if e.backend != nil {
+		e.Cleanup(context.Background())
+	}
+	b, err := Factory(t.Context(), &logical.BackendConfig{StorageView: e.storage, System: &logical.StaticSystemView{}})
+	require.NoError(t, err)
+	e.backend = b.(*backend)
+	t.Cleanup(func() { b.Cleanup(context.Background()) })
+}
+
+func (e *engine) do(op logical.Operation, path string, data map[string]any) (map[string]any, error) {
+	resp, err := e.HandleRequest(context.Background(), &logical.Request{Operation: op, Path: path, Data: data, Storage: e.storage})
+	if err != nil {
+		return nil, err
+	}
+	if resp == nil {
+		return nil, nil
+	}
+	return resp.Data, resp.Error()
+}
+
+func (e *engine) create(t *testing.T, name string) string {
+	t.Helper()
+	k, err := e.do(logical.UpdateOperation, "keys/"+name, nil)
+	require.NoError(t, err)
+	return k["public_key"].(string)
+}
+
+func attestation(t *testing.T, source, target uint64, root byte) map[string]any {
+	text, err := signer.EncodeDuty(signer.Attestation{
+		Slot: 32 * target, BeaconBlockRoot: keyshare.Root{root},
+		Source: signer.Checkpoint{Epoch: source}, Target: signer.Checkpoint{Epoch: target},
+	})
+	require.NoError(t, err)
+	return map[string]any{"network": "hoodi", "duties": []any{rawJSON(text)}}
+}
+
+// rawJSON is JSON text that Marshal takes as it is.
+type rawJSON string
+
+func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
+
+// vote returns the signature, or the code of the fault.
+func (e *engine) vote(t *testing.T, name string, source, target uint64, root byte) (signature, code string, err error) {
+	t.Helper()
+	got, err := e.do(logical.UpdateOperation, "attestation/"+name, attestation(t, source, target, root))
+	if err != nil {
+		return "", "", err
+	}
+	result := got["results"].([]any)[0].(map[string]any)
+	if fault, ok := result["fault"].(map[string]any); ok {
+		return "", fault["code"].(string), nil
+	}
+	return result["signature"].(string), "", nil
+}
+
+// TestNoRecordNoSignature breaks the storage when a vote is recorded: before it is stored and after.
+func TestNoRecordNoSignature(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "k")
+	for _, stored := range []bool{false, true} {
+		target := uint64(5)
+		if stored {
+			target = 6
+		}
+		e.storage.put = func(_ int, path string) (before, after error) {
+			if !strings.HasPrefix(path, historyPrefix) {
+				return nil, nil
+			}
+			if stored {
+				return nil, errDisk
+			}
+			return errDisk, nil
+		}
+		signature, _, err := e.vote(t, "k", 4, target, 1)
+		require.ErrorIs(t, err, errDisk)
+		require.Empty(t, signature)
+		e.storage.put = nil
+		signature, code, err := e.vote(t, "k", 4, target, 2)
+		require.NoError(t, err)
+		if stored {
+			require.Equal(t, wire.Slashable, code, "it may be recorded, so it counts")
+			signature, _, err = e.vote(t, "k", 4, target, 1)
+			require.NoError(t, err)
+		}
+		require.NotEmpty(t, signature)
+	}
+}
+
+// TestCrashAtEachWrite ends the engine at each write of making a key and asks again in a new one: there is one key of that
+// name, and no other.
+func TestCrashAtEachWrite(t *testing.T) {
+	crashes := 0
+	for at := 1; ; at++ {
+		for _, stored := range []bool{false, true} {
+			e := newEngine(t)
+			begin := e.storage.puts
+			e.storage.put = func(n int, _ string) (before, after error) {
+				switch {
+				case n-begin > at || n-begin == at && !stored:
+					return errDisk, nil
+				case n-begin == at:
+					return nil, errDisk
+				}
+				return nil, nil
+			}
+			_, err := e.do(logical.UpdateOperation, "keys/k", nil)
+			e.storage.put = nil
+			if err == nil {
+				require.Equal(t, 5, at, "the data key, the entry by public key, the record, and the name")
+				require.Equal(t, 8, crashes)
+				return
+			}
+			crashes++
+			e.restart(t)
+			pk := e.create(t, "k")
+			require.Equal(t, pk, e.create(t, "k"))
+			got, err := e.do(logical.ReadOperation, "keys/"+pk, nil)
+			require.NoError(t, err)
+			require.Equal(t, "k", got["name"])
+			list, err := e.do(logical.ListOperation, "keys/", nil)
+			require.NoError(t, err)
+			require.Equal(t, []any{"k"}, list["keys"])
+			_, _, err = e.vote(t, "k", 1, 2, 1)
+			require.NoError(t, err)
+		}
+	}
+}
+
+// TestForgets looks at which open keys remain.
+func TestForgets(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "a")
+	e.create(t, "b")
+	opened := func() (names []string) {
+		for name := range e.ring.keys {
+			names = append(names, name)
+		}
+		return names
+	}
+	require.ElementsMatch(t, []string{"a", "b"}, opened())
+	held := e.ring.keys["a"]
+	e.InvalidateKey(context.Background(), namePrefix+"a")
+	require.Equal(t, []string{"b"}, opened())
+	_, err := held.secret.SignRoots(t.Context(), keyshare.Root{})
+	require.Error(t, err, "the secret is wiped")
+	_, _, err = e.vote(t, "a", 1, 2, 1)
+	require.NoError(t, err, "it is read again")
+
+	e.InvalidateKey(context.Background(), dataKeyPrefix+"x")
+	require.Empty(t, opened())
+	require.Empty(t, e.ring.data)
+	_, _, err = e.vote(t, "b", 1, 2, 1)
+	require.NoError(t, err)
+
+	_, err = e.do(logical.DeleteOperation, "keys/b", nil)
+	require.NoError(t, err)
+	require.Empty(t, opened())
+
+	// Another node deletes a key and changes the configuration.
+	_, _, err = e.vote(t, "a", 2, 3, 1)
+	require.NoError(t, err)
+	require.NoError(t, e.storage.Delete(t.Context(), namePrefix+"a"))
+	require.NoError(t, e.storage.Delete(t.Context(), configPath))
+	e.InvalidateKey(context.Background(), keyPrefix+"a/x")
+	e.InvalidateKey(context.Background(), configPath)
+	_, err = e.do(logical.UpdateOperation, "sign/a", map[string]any{"roots": []string{keyshare.Root{}.String()}})
+	require.ErrorContains(t, err, "raw_signing is off")
+
+	e.create(t, "c")
+	held = e.ring.keys["c"]
+	e.Cleanup(t.Context())
+	require.Empty(t, opened())
+	_, err = held.secret.SignRoots(t.Context(), keyshare.Root{})
+	require.Error(t, err)
+}
+
+// TestDamage alters what is stored.
+func TestDamage(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "a")
+	e.create(t, "b")
+	entry := func(path string) *logical.StorageEntry {
+		got, err := e.storage.Get(t.Context(), path)
+		require.NoError(t, err)
+		require.NotNil(t, got)
+		return got
+	}
+	works := func() error {
+		e.restart(t)
+		_, _, err := e.vote(t, "a", 1, 2, 1)
+		return err
+	}
+	require.NoError(t, works())
+	path := func(prefix string) string {
+		paths, err := logical.CollectKeysWithPrefix(t.Context(), e.storage, prefix)
+		require.NoError(t, err)
+		require.Len(t, paths, 1)
+		return paths[0]
+	}
+	put := func(path, value string) {
+		require.NoError(t, e.storage.Put(t.Context(), &logical.StorageEntry{Key: path, Value: []byte(value)}))
+	}
+	atA, atB := path(keyPrefix+"a/"), path(keyPrefix+"b/")
+	a, b := string(entry(atA).Value), string(entry(atB).Value)
+	put(atA, b)
+	require.ErrorIs(t, works(), errCorrupt, "another key's record")
+	sealed := func(record string) string { return regexp.MustCompile(`"sealed":"[^"]*"`).FindString(record) }
+	put(atA, strings.Replace(a, sealed(a), sealed(b), 1))
+	require.ErrorIs(t, works(), errCorrupt, "another key's secret")
+	put(atA, "{")
+	require.ErrorIs(t, works(), errCorrupt)
+	put(atA, a)
+	require.NoError(t, works())
+
+	atData := path(dataKeyPrefix)
+	data := string(entry(atData).Value)
+	require.NoError(t, e.storage.Delete(t.Context(), atData))
+	require.ErrorIs(t, works(), errCorrupt, "no other data key is taken")
+	put(atData, string(make([]byte, 32)))
+	require.ErrorIs(t, works(), errCorrupt)
+	put(atData, data)
+	require.NoError(t, works())
+
+	put(path(historyPrefix), "damaged")
+	require.ErrorIs(t, works(), errCorrupt)
+}
+
+// TestPanic is about the guard around every path.
+func TestPanic(t *testing.T) {
+	e := newEngine(t)
+	e.storage.put = func(int, string) (before, after error) { panic("secret of the key") }
+	_, err := e.do(logical.UpdateOperation, "keys/k", nil)
+	require.EqualError(t, err, "dvkeys: internal fault")
+}
+
+// TestCancelled asks with a context that has ended.
+func TestCancelled(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "k")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := e.HandleRequest(ctx, &logical.Request{
+		Operation: logical.UpdateOperation, Path: "sign/k", Storage: e.storage, Data: map[string]any{"roots": []string{keyshare.Root{}.String()}},
+	})
+	var coded logical.HTTPCodedError
+	require.ErrorAs(t, err, &coded)
+	require.Equal(t, 503, coded.Code())
+}
+
+// TestLateWrites lets what a crashed process was writing arrive after another one has taken its place and has done the
+// same in its own way: neither the name's key nor what was recorded is undone.
+func TestLateWrites(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "other") // makes the data key
+	var late []*logical.StorageEntry
+	holdBack := func(prefixes ...string) {
+		late = nil
+		e.storage.hold = func(entry *logical.StorageEntry) bool {
+			held := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(entry.Key, p) })
+			if held {
+				late = append(late, entry)
+			}
+			return held
+		}
+	}
+	arrive := func() {
+		e.storage.hold = nil
+		require.NotEmpty(t, late)
+		for _, entry := range late {
+			require.NoError(t, e.storage.Put(t.Context(), entry))
+		}
+	}
+	for _, at := range []string{publicPrefix, keyPrefix} {
+		name := "k" + strings.TrimSuffix(at, "/")
+		holdBack(at)
+		_, err := e.do(logical.UpdateOperation, "keys/"+name, nil)
+		require.Error(t, err)
+		e.storage.hold = nil
+		e.restart(t)
+		pk := e.create(t, name)
+		arrive()
+		require.Equal(t, pk, e.create(t, name))
+		e.restart(t)
+		require.Equal(t, pk, e.create(t, name))
+		list, err := e.do(logical.ListOperation, "keys/", nil)
+		require.NoError(t, err)
+		require.Contains(t, list["keys"], name)
+		_, err = e.do(logical.DeleteOperation, "keys/"+name, nil)
+		require.NoError(t, err)
+		require.NotEqual(t, pk, e.create(t, name))
+	}
+
+	e.create(t, "v")
+	_, _, err := e.vote(t, "v", 1, 10, 1)
+	require.NoError(t, err)
+	holdBack(historyPrefix)
+	_, _, err = e.vote(t, "v", 1, 11, 1)
+	require.Error(t, err)
+	e.storage.hold = nil
+	e.restart(t)
+	signature, _, err := e.vote(t, "v", 1, 12, 1)
+	require.NoError(t, err)
+	require.NotEmpty(t, signature)
+	arrive()
+	for _, target := range []uint64{10, 11, 12} {
+		_, code, err := e.vote(t, "v", 1, target, 2)
+		require.NoError(t, err)
+		require.Equal(t, wire.Slashable, code, "target %d", target)
+	}
+	_, _, err = e.vote(t, "v", 12, 13, 1)
+	require.NoError(t, err)
+	entries, err := logical.CollectKeysWithPrefix(t.Context(), e.storage, historyPrefix)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "one process writes, and one entry is left")
+}

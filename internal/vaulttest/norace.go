@@ -1,0 +1,5 @@
+//go:build !race
+
+package vaulttest
+
+const race = false

@@ -1,0 +1,102 @@
+package vaulttest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// program returns the path of the server, or skips or fails the test.
+func program(tb testing.TB) string {
+	tb.Helper()
+	path, err := find()
+	switch {
+	case err != nil && os.Getenv("CI") != "true":
+		tb.Skip(err)
+	case err != nil:
+		tb.Fatal(err)
+	}
+	return path
+}
+
+func find() (string, error) {
+	path, named := os.LookupEnv("DVKEYS_VAULT_BIN")
+	if !named || path == "" {
+		sums, err := os.ReadFile(filepath.Join(moduleRoot(), "hsm", "vault", "testserver", "go.sum"))
+		if err != nil {
+			return "", fmt.Errorf("vaulttest: %w", err)
+		}
+		cache, err := cacheDir()
+		if err != nil {
+			return "", err
+		}
+		hash := sha256.Sum256(sums)
+		path = filepath.Join(cache, "vault-"+hex.EncodeToString(hash[:8]))
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("vaulttest: no Vault server: run `make vault`, or let DVKEYS_VAULT_BIN name one: %w", err)
+	}
+	return path, nil
+}
+
+func moduleRoot() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// PluginName is what the plugin is registered as.
+const PluginName = "vault-plugin-dvkeys"
+
+var plugin struct {
+	sync.Mutex
+	path string
+}
+
+// buildPlugin builds the plugin, once for each test program, and returns the path of it, which is in the cache folder
+// too. The plugin has the race detector if the test has it.
+func buildPlugin() (string, error) {
+	plugin.Lock()
+	defer plugin.Unlock()
+	if plugin.path != "" {
+		return plugin.path, nil
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	name, args := PluginName, []string{"build"}
+	if race {
+		name, args = name+"-race", append(args, "-race")
+	}
+	path := filepath.Join(cache, name)
+	building := fmt.Sprintf("%s.%d", path, os.Getpid())
+	cmd := exec.Command("go", append(args, "-o", building, "./cmd/"+PluginName)...)
+	cmd.Dir = filepath.Join(moduleRoot(), "hsm", "vault", "plugin")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("vaulttest: go build of the plugin: %w\n%s", err, out), os.RemoveAll(building))
+	}
+	if err := os.Rename(building, path); err != nil {
+		return "", fmt.Errorf("vaulttest: %w", err)
+	}
+	plugin.path = path
+	return path, nil
+}
+
+func cacheDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("vaulttest: %w", err)
+	}
+	cache = filepath.Join(cache, "dvkeys")
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return "", fmt.Errorf("vaulttest: %w", err)
+	}
+	return cache, nil
+}

@@ -1,0 +1,304 @@
+package vaulttest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Options say what server is wanted. The zero value, and nil, is one in memory, without TLS and without the plugin.
+type Options struct {
+	Raft   bool // storage on the disk, which outlives the process
+	TLS    bool // the listener speaks TLS with a certificate of Server.CAFile
+	Plugin bool // builds the secrets engine and registers it as PluginName
+
+	PluginFolder bool // only configures the folder for plugins, which is empty
+
+	Shares, Threshold int  // of the unseal key; 1 and 1 if zero
+	Uninitialized     bool // the test initializes and unseals, and there is no audit log
+}
+
+// Server is a running Vault. Its methods may be called concurrently, except for Stop, Kill and Restart.
+type Server struct {
+	Address  string   // http://127.0.0.1:port, or https://
+	Token    string   // the root token
+	Unseal   []string // the shares of the unseal key, in hex
+	CAFile   string   // the certificate authority in PEM; "" without TLS
+	AuditLog string   // the path of the audit log
+	Plugins  string   // the plugin folder; "" without plugin
+
+	options Options
+	dir     string
+	program string
+	client  *client
+
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	console *bytes.Buffer
+}
+
+// Start starts a server, initializes and unseals it, turns on the audit log and, if Options.Plugin says so, registers
+// the plugin. The server ends with the test. Whatever fails, fails the test, and shows what the server printed.
+func Start(tb testing.TB, o *Options) *Server {
+	tb.Helper()
+	s := &Server{program: program(tb)}
+	if o != nil {
+		s.options = *o
+	}
+	dir, err := os.MkdirTemp("", "vaulttest")
+	must(tb, err)
+	s.dir, err = filepath.EvalSymlinks(dir)
+	must(tb, err)
+	tb.Cleanup(func() {
+		s.Kill()
+		s.reportRaces(tb)
+		_ = os.RemoveAll(s.dir)
+	})
+	if s.options.Plugin || s.options.PluginFolder {
+		s.Plugins = filepath.Join(s.dir, "plugins")
+		must(tb, os.Mkdir(s.Plugins, 0o700))
+	}
+	if s.options.Plugin {
+		built, err := buildPlugin()
+		must(tb, err)
+		must(tb, copyFile(built, filepath.Join(s.Plugins, PluginName)))
+	}
+	must(tb, s.configure())
+	must(tb, s.launch())
+	if s.options.Uninitialized {
+		return s
+	}
+	must(tb, s.initialize())
+	s.AuditLog = filepath.Join(s.dir, "audit.log")
+	must(tb, s.Call("PUT", "sys/audit/file", map[string]any{"type": "file", "options": map[string]string{"file_path": s.AuditLog}}, nil))
+	if s.options.Plugin {
+		must(tb, s.Register(PluginName, PluginVersion))
+	}
+	return s
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// configure writes the server's configuration, with a port that is free now.
+func (s *Server) configure() error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	cluster, err := freePort()
+	if err != nil {
+		return err
+	}
+	scheme, listener := "http", map[string]any{"address": "127.0.0.1:" + port, "cluster_address": "127.0.0.1:" + cluster}
+	if s.options.TLS {
+		scheme = "https"
+		cert, key, err := s.certificate()
+		if err != nil {
+			return err
+		}
+		listener["tls_cert_file"], listener["tls_key_file"] = cert, key
+	} else {
+		listener["tls_disable"] = true
+	}
+	s.Address = scheme + "://127.0.0.1:" + port
+	storage := map[string]any{"inmem": map[string]any{}}
+	if s.options.Raft {
+		data := filepath.Join(s.dir, "raft")
+		if err := os.Mkdir(data, 0o700); err != nil {
+			return err
+		}
+		storage = map[string]any{"raft": map[string]any{"path": data, "node_id": "test", "performance_multiplier": 1}}
+	}
+	config := map[string]any{
+		"listener":          []any{map[string]any{"tcp": listener}},
+		"storage":           storage,
+		"api_addr":          s.Address,
+		"cluster_addr":      "https://127.0.0.1:" + cluster,
+		"disable_mlock":     true,
+		"max_lease_ttl":     "24h",
+		"default_lease_ttl": "1h",
+	}
+	if s.Plugins != "" {
+		config["plugin_directory"] = s.Plugins
+	}
+	b, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	if s.client, err = newClient(s.Address, s.CAFile); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.dir, "config.json"), b, 0o600)
+}
+
+// freePort returns a port that nobody listens on. Somebody else may take it before the server does; then it does not
+// come up, and the test says why.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// launch starts the process and waits until it answers.
+func (s *Server) launch() error {
+	cmd := exec.Command(s.program, "server", "-config="+filepath.Join(s.dir, "config.json"), "-log-level=warn")
+	cmd.Env = append(os.Environ(), "HOME="+s.dir, "VAULT_TOKEN=", "GORACE=log_path="+filepath.Join(s.dir, "race"))
+	s.console = new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = s.console, s.console
+	endWithParent(cmd)
+	started, exited := make(chan error), make(chan struct{})
+	s.cmd, s.exited = cmd, exited
+	go func() {
+		runtime.LockOSThread() // for endWithParent: this thread lasts as long as the server
+		defer close(exited)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("vaulttest: %w", err)
+	}
+	return s.await("to answer", func(status int) bool { return status != 0 })
+}
+
+// await polls the server's health.
+func (s *Server) await(what string, ready func(status int) bool) error {
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		status := s.client.health()
+		if ready(status) {
+			return nil
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("vaulttest: the server ended:\n%s", s.console)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("vaulttest: waited a minute for the server %s; its health is %d", what, status)
+		}
+	}
+}
+
+func (s *Server) initialize() error {
+	shares, threshold := max(s.options.Shares, 1), max(s.options.Threshold, 1)
+	var keys struct {
+		Keys  []string `json:"keys"`
+		Token string   `json:"root_token"`
+	}
+	err := s.client.call("PUT", "sys/init", "", map[string]int{"secret_shares": shares, "secret_threshold": threshold}, &keys)
+	if err != nil {
+		return err
+	}
+	s.Unseal, s.Token = keys.Keys, keys.Token
+	return s.UnsealNow()
+}
+
+// UnsealNow unseals the server with as many shares as it takes and waits until it is active.
+func (s *Server) UnsealNow() error {
+	for _, share := range s.Unseal[:max(s.options.Threshold, 1)] {
+		if err := s.client.call("PUT", "sys/unseal", "", map[string]string{"key": share}, nil); err != nil {
+			return err
+		}
+	}
+	return s.AwaitActive()
+}
+
+// AwaitActive waits until the server is unsealed and active.
+func (s *Server) AwaitActive() error {
+	return s.await("to be active", func(status int) bool { return status == 200 })
+}
+
+// reportRaces fails the test for what the race detector found in the plugin.
+func (s *Server) reportRaces(tb testing.TB) {
+	reports, _ := filepath.Glob(filepath.Join(s.dir, "race.*"))
+	for _, path := range reports {
+		report, _ := os.ReadFile(path)
+		tb.Errorf("the plugin has a data race:\n%s", report)
+	}
+}
+
+// Kill ends the server by kill -9. Its plugins notice and end by themselves.
+func (s *Server) Kill() {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+}
+
+// Stop ends the server as an administrator does.
+func (s *Server) Stop() error {
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	select {
+	case <-s.exited:
+		return nil
+	case <-time.After(30 * time.Second):
+		s.Kill()
+		return errors.New("vaulttest: the server did not stop within 30 seconds")
+	}
+}
+
+// Restart starts a server that was killed or stopped, and unseals it. Only with Options.Raft it has kept anything.
+func (s *Server) Restart() error {
+	if err := s.Launch(); err != nil {
+		return err
+	}
+	return s.UnsealNow()
+}
+
+// Launch starts a server that was killed or stopped and leaves it sealed.
+func (s *Server) Launch() error {
+	if err := s.launch(); err != nil {
+		return err
+	}
+	return s.await("to know that it is initialized", func(status int) bool { return status == 503 })
+}
+
+// PIDs returns the process ids of the plugin's processes, on Linux.
+func (s *Server) PIDs() (pids []int, err error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		target, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe"))
+		if err == nil && strings.TrimSuffix(target, " (deleted)") == filepath.Join(s.Plugins, PluginName) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// Program returns the path of the server's program, which is its command line too.
+func (s *Server) Program() string { return s.program }
+
+// PID returns the server's process id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
