@@ -118,7 +118,8 @@ func (g *Generations) check(a *Activation) error {
 }
 
 // Agree records that this member signs an activation, and refuses a second one that is
-// different: so that of two, at most one can get a threshold of the old members. Store
+// different: so that of two, at most one can get a threshold of the old members, as long
+// as the threshold is more than half of the members and those who are not honest. Store
 // the state, then call Sign.
 func (g *Generations) Agree(a *Activation) error {
 	g.mu.Lock()

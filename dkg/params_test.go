@@ -93,6 +93,11 @@ func TestLargestComplaint(t *testing.T) {
 	require.LessOrEqual(t, len(c.bytes())+messageOverhead, MaxMessage)
 	_, ok := parseComplaint(c.bytes())
 	require.True(t, ok)
+	p := generateParams(t, 4, 3, 2)
+	s, err := newSession(p, nil)
+	require.NoError(t, err)
+	c.messages[1], c.messages[3] = largest(p.dealSize()+spare), largest(p.dealSize()+spare)
+	require.LessOrEqual(t, len(c.bytes()), s.longest(RoundComplaint))
 	require.Equal(t, messageOverhead+len(hello), 760)
 }
 
@@ -258,4 +263,64 @@ func TestExpiry(t *testing.T) {
 	messages, err := j.Messages()
 	require.NoError(t, err)
 	require.Empty(t, messages)
+}
+
+// What is not a message of the session is ignored, and the reason says why.
+func TestIgnored(t *testing.T) {
+	w := newNet(t, generateParams(t, 3, 3, 1), 1)
+	for _, id := range w.order {
+		w.start(id)
+	}
+	good := w.nodes[22].party.own(RoundHello).raw
+	changed := func(at int, b byte) []byte {
+		raw := slices.Clone(good)
+		raw[at] = b
+		return raw
+	}
+	other := newNet(t, generateParams(t, 3, 3, 1), 1)
+	other.start(11)
+	larger := generateParams(t, 4, 3, 1)
+	larger.Nonce = w.nodes[11].config.Params.Nonce
+	stranger, err := sign(RoundHello, w.nodes[11].party.id, larger.Operators[3], identity(t, 3), nil)
+	require.NoError(t, err)
+	unsigned, err := parseMessage(good)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		name string
+		raw  []byte
+		want string
+	}{
+		{"nothing", nil, "not a message of this protocol"},
+		{"a newer version", changed(1, 2), "peer runs version 2 of the protocol, this is version 1"},
+		{"a newer version, cut off", []byte{0, 9}, "peer runs version 9 of the protocol, this is version 1"},
+		{"no such round", changed(2, 0), "not a message of this protocol"},
+		{"no such round either", changed(2, 6), "not a message of this protocol"},
+		{"another session", other.nodes[11].party.own(RoundHello).raw, "message of session"},
+		{"a stranger", stranger.raw, "operator 44, who takes no part"},
+		{"another round than was signed", changed(2, 2), "Deal with a bad signature of operator 22"},
+		{"another sender than signed", changed(42, 33), "Hello with a bad signature of operator 33"},
+		{"another scheme than in the params", changed(43, byte(3-unsigned.scheme)), "Hello with a bad signature of operator 22"},
+		{"longer than the round allows", func() []byte {
+			m, err := sign(RoundHello, unsigned.session, w.nodes[22].party.me, identity(t, 1), make([]byte, spare+1))
+			require.NoError(t, err)
+			return m.raw
+		}(), "Hello of 1025 bytes, expected at most 1024"},
+		{"cut off", good[:len(good)-1], "not a message of this protocol"},
+		{"more bytes", append(slices.Clone(good), 0), "not a message of this protocol"},
+		{"too long", make([]byte, MaxMessage+1), "message of 16777217 bytes, expected at most 16777216"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := w.nodes[11].party
+			out, err := p.Step(c.raw, c.raw)
+			require.NoError(t, err)
+			require.Len(t, out.Ignored, 2)
+			require.ErrorContains(t, out.Ignored[0], c.want)
+			require.Empty(t, out.Save)
+			require.Empty(t, out.Send)
+			require.Nil(t, p.Abort())
+		})
+	}
+	out, err := w.nodes[11].party.Step(good)
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{good}, out.Save, "the good one has its slot still")
 }

@@ -59,6 +59,9 @@ func (s *session) open(raw []byte) (*message, error) {
 	if m.session != s.id {
 		return nil, fmt.Errorf("dkg: message of session %s, expected %s", m.session, s.id)
 	}
+	if most := s.longest(m.round); len(m.body) > most {
+		return nil, fmt.Errorf("dkg: %s of %d bytes, expected at most %d", m.round, len(m.body), most)
+	}
 	at, known := position(s.people, m.sender)
 	if !known {
 		return nil, fmt.Errorf("dkg: message of operator %d, who takes no part", m.sender)
@@ -67,6 +70,23 @@ func (s *session) open(raw []byte) (*message, error) {
 		return nil, fmt.Errorf("dkg: %s with a bad signature of operator %d", m.round, m.sender)
 	}
 	return m, nil
+}
+
+// spare is by how much a body may be longer than it should and still be kept, as evidence
+// that its sender can not encode.
+const spare = 1024
+
+// longest bounds the body of a round's message in this session.
+func (s *session) longest(r Round) int {
+	switch r {
+	case RoundDeal:
+		return s.params.dealSize() + spare
+	case RoundConfirm:
+		return s.params.confirmSize() + spare
+	case RoundComplaint:
+		return 2*(max(s.params.dealSize(), s.params.confirmSize())+spare+messageOverhead) + 8<<10
+	}
+	return spare
 }
 
 // checkedHello is a Hello that passed its checks.
