@@ -4,7 +4,7 @@
 //
 //	go run ./examples/dkg -out dkg-out
 //
-// writes what examples/onboard writes (verify it with `onboard -verify -out dkg-out`), and
+// writes what examples/onboard writes (verify it with `onboard -verify -keys '' -out dkg-out`, since nobody has the whole keys), and
 // a folder for each operator. The operators talk to each other over HTTP/2 on loopback. An
 // operator that is killed is started again and goes on where it was: do so by hand, with
 // the process number that is printed, or let -kill do it. If the program itself is killed,
