@@ -25,20 +25,35 @@ type custody struct {
 	passphrase software.Passphrase
 	token      *tokenflag.Flags
 	tokenFlags *flag.FlagSet // those of token alone
+	vault      vaultFlags
 }
 
 func (c *custody) flags(fs *flag.FlagSet) {
-	fs.StringVar(&c.kind, "custody", "software", "where the keys are kept: software (an encrypted file) or pkcs11 (records that a token has sealed)")
+	fs.StringVar(&c.kind, "custody", "software", "where the keys are kept: software (an encrypted file), pkcs11 (records that a token has sealed) or vault (its secrets engine)")
 	fs.StringVar(&c.keys, "keys", "", "`file` of the encrypted or sealed keys (default keys.db in the folder of -out)")
 	c.tokenFlags = flag.NewFlagSet("", flag.ContinueOnError)
 	c.token = tokenflag.Register(c.tokenFlags)
 	c.tokenFlags.VisitAll(func(f *flag.Flag) { fs.Var(f.Value, f.Name, f.Usage) })
+	c.vault.register(fs)
 }
 
 // check finds what is wrong with the flags, of which some were given.
 func (c *custody) check(given map[string]bool) error {
-	if c.kind != "software" && c.kind != "pkcs11" {
-		return fmt.Errorf("-custody: %q, expected software or pkcs11", c.kind)
+	if c.kind != "software" && c.kind != "pkcs11" && c.kind != "vault" {
+		return fmt.Errorf("-custody: %q, expected software, pkcs11 or vault", c.kind)
+	}
+	for name := range given {
+		if c.kind != "vault" && c.vault.set.Lookup(name) != nil {
+			return fmt.Errorf("-%s is of -custody vault", name)
+		}
+	}
+	if c.kind == "vault" {
+		c.keys = "" // there is no key file
+		for _, name := range []string{"keys", "passphrase-file"} {
+			if given[name] {
+				return fmt.Errorf("-%s is not of -custody vault", name)
+			}
+		}
 	}
 	var stores []string
 	for _, name := range []string{"keys", "store", "postgres"} {
@@ -60,11 +75,17 @@ func (c *custody) check(given map[string]bool) error {
 			return fmt.Errorf("-%s is of -custody pkcs11", name)
 		}
 	}
+	if c.kind == "vault" && !given["verify"] {
+		return c.vault.check()
+	}
 	return nil
 }
 
 // place says where the keys are kept.
 func (c *custody) place() string {
+	if c.kind == "vault" {
+		return c.vault.config.Address
+	}
 	value := func(name string) string { return c.tokenFlags.Lookup(name).Value.String() }
 	switch {
 	case value("postgres") != "":
@@ -90,7 +111,9 @@ func (c *custody) ask() error {
 
 // verify holds that the key file is sound and has the keys. Its records name them, so
 // that it takes no passphrase; with one, each key is decrypted too. If -custody was
-// not given, it may be the file of either.
+// not given, it may be the file of either. Without any flag that asks for it the file
+// may be missing: the keys may be in Vault, or their shares with operators who made
+// them without a dealer.
 func (c *custody) verify(ctx context.Context, keys []keyshare.PublicKey, given map[string]bool) error {
 	if c.keys == "" {
 		return nil // said by -keys ""
@@ -108,8 +131,9 @@ func (c *custody) verify(ctx context.Context, keys []keyshare.PublicKey, given m
 			file, err = other, nil
 		}
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w; -keys names another file, and -keys '' none", err)
+	if errors.Is(err, fs.ErrNotExist) && !given["keys"] && !given["custody"] && !given["passphrase-file"] {
+		c.keys = ""
+		return nil
 	}
 	if err != nil {
 		return err
@@ -135,11 +159,14 @@ func (c *custody) verify(ctx context.Context, keys []keyshare.PublicKey, given m
 	return errors.Join(err, backend.Close())
 }
 
-// open opens the backend. Both make their file if it is not there, and the token its
+// open opens the backend. Files are made if they are not there, and so is the token's
 // key-encryption key.
 func (c *custody) open(ctx context.Context, diag io.Writer) (hsm.Backend, error) {
-	if c.kind == "software" {
+	switch c.kind {
+	case "software":
 		return software.Open(c.keys, c.passphrase, nil)
+	case "vault":
+		return c.vault.open(ctx)
 	}
 	config, err := c.token.Config(ctx, diag)
 	if err == nil && config.Store == nil {
@@ -157,8 +184,11 @@ func (c *custody) open(ctx context.Context, diag io.Writer) (hsm.Backend, error)
 
 // holds says what the key file is.
 func (c *custody) holds() string {
-	if c.kind == "software" {
+	switch c.kind {
+	case "software":
 		return "the keys, encrypted: keep it and its passphrase"
+	case "vault":
+		return "the keys, in Vault"
 	}
 	return "the keys, sealed by the token: keep it and the token"
 }

@@ -120,6 +120,8 @@ func verify(ctx context.Context, c *config, out io.Writer) error {
 	fmt.Fprintf(out, "%s: deposits, keyshares and transactions verify and fit together\n", c.out)
 	if c.custody.keys != "" {
 		fmt.Fprintf(out, "%s: is sound and has their keys\n", c.custody.keys)
+	} else {
+		fmt.Fprintln(out, "their keys are in no file that was looked at")
 	}
 	return nil
 }

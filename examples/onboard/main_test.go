@@ -115,6 +115,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-operators", pass}, "-operators"},
 		{[]string{"-mnemonic-file", pass}, "-mnemonic-file"},
 		{[]string{"-custody", "paper"}, `-custody: "paper"`},
+		{[]string{"-vault-mount", "x"}, "-vault-mount is of -custody vault"},
 		{[]string{"-custody", "pkcs11"}, "-passphrase-file"},
 		{[]string{"-token", "dvkeys"}, "-token"},
 		{[]string{"-passphrase-file", empty}, "passphrase"},
@@ -305,7 +306,6 @@ func TestCorrupted(t *testing.T) {
 			b := read(t, match(t, dir, shares))
 			replace(t, match(t, dir, shares), b[:len(b)/2])
 		}},
-		{"no key file", "keys.db", func(dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "keys.db"))) }},
 		{"key file of another batch", "no such key", func(dir string) {
 			replace(t, filepath.Join(dir, "keys.db"), read(t, filepath.Join(other, "keys.db")))
 		}},
