@@ -4,11 +4,15 @@
 //
 //	go run ./examples/dkg -out dkg-out
 //
-// writes what examples/onboard writes (verify it with `onboard -verify -out dkg-out`), and
-// a folder for each operator. The operators talk to each other over HTTP/2 on loopback. An
-// operator that is killed is started again and goes on where it was: do so by hand, with
-// the process number that is printed, or let -kill do it. If the program itself is killed,
-// run it again with the same -out.
+// writes what examples/onboard writes, and a folder for each operator. Verify the files
+// with
+//
+//	go run ./examples/onboard -verify -keys '' -out dkg-out
+//
+// where no key file is named, since nobody has the whole keys. The operators talk to each
+// other over HTTP/2 on loopback. An operator that is killed is started again and goes on
+// where it was: do so by hand, with the process number that is printed, or let -kill do
+// it. If the program itself is killed, run it again with the same -out.
 //
 // This is an example in that all four operators run on one machine and under one user. What
 // each of them does is in operator.go.

@@ -34,7 +34,7 @@ func TestCeremony(t *testing.T) {
 	require.Contains(t, out.String(), "operator 33 was killed, and is started again")
 	require.Contains(t, out.String(), "2 validators on hoodi")
 
-	b, err := exec.CommandContext(t.Context(), "go", "run", "../onboard", "-verify", "-out", dir, "-validators", "2").CombinedOutput()
+	b, err := exec.CommandContext(t.Context(), "go", "run", "../onboard", "-verify", "-keys", "", "-out", dir, "-validators", "2").CombinedOutput()
 	require.NoError(t, err, "%s", b)
 	require.Contains(t, string(b), "verify and fit together")
 

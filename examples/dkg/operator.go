@@ -55,6 +55,12 @@ func runOperator(ctx context.Context, args []string, stdin io.Reader, out io.Wri
 			say("failed: %v", err)
 		}
 	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // stdin ends with the program that started this one
+		_, _ = io.Copy(io.Discard, stdin)
+		cancel()
+	}()
 	b, err := os.ReadFile(filepath.Join(*dir, paramsFile))
 	if err != nil {
 		return err
@@ -113,8 +119,8 @@ func runOperator(ctx context.Context, args []string, stdin io.Reader, out io.Wri
 		return err
 	}
 	say(finished)
-	_, err = io.Copy(io.Discard, stdin)
-	return err
+	<-ctx.Done()
+	return nil
 }
 
 // keepIn puts shares into a backend's custody.
