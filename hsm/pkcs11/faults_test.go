@@ -215,8 +215,7 @@ func TestRecordsRefused(t *testing.T) {
 	rb, err := c.Store.Get(ctx, b.PublicKey().Bytes())
 	require.NoError(t, err)
 	reset := func(r store.Record) {
-		token.forget(a.PublicKey())
-		if err := c.Store.Delete(ctx, ra.PublicKey); !errors.Is(err, hsm.ErrNotFound) {
+		if err := token.Delete(ctx, a.PublicKey()); !errors.Is(err, hsm.ErrNotFound) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, c.Store.Put(ctx, r))

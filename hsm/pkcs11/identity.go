@@ -78,7 +78,7 @@ func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*cr
 func (t *Token) crypto11() (*identity, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.keys == nil {
+	if t.closed {
 		return nil, fmt.Errorf("pkcs11: %w", hsm.ErrClosed)
 	}
 	if t.identity == nil {

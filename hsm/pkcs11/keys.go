@@ -5,146 +5,31 @@ package pkcs11
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/miekg/pkcs11"
 
 	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/internal/envelope"
 	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/internal/secret"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
 // Generate implements hsm.Backend. The secret is made in this process, from crypto/rand, and sealed by the token.
 func (t *Token) Generate(ctx context.Context, label string) (hsm.Key, error) {
-	if err := errors.Join(hsm.CheckLabel(label), t.usable(ctx)); err != nil {
+	if err := t.usable(ctx); err != nil {
 		return nil, err
 	}
-	if label != "" {
-		stored, err := t.store.Lookup(ctx, label)
-		if err == nil {
-			return t.stored(ctx, stored)
-		}
-		if !errors.Is(err, hsm.ErrNotFound) {
-			return nil, err
-		}
-	}
-	secretKey, err := keyshare.Generate()
-	if err != nil {
-		return nil, err
-	}
-	defer secretKey.Destroy()
-	err = t.put(ctx, secretKey, label)
-	if exists := (*store.ExistsError)(nil); errors.As(err, &exists) && exists.Label == label {
-		// Another call made the label's key meanwhile. The one made here was never shown to anybody.
-		return t.reread(ctx, exists.PublicKey)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return t.reread(ctx, secretKey.PublicKey().Bytes())
+	return t.keys.Generate(ctx, label)
 }
 
 // Import implements hsm.Backend.
 func (t *Token) Import(ctx context.Context, label string, k keyshare.Secret) (hsm.Key, error) {
-	if err := errors.Join(hsm.CheckLabel(label), t.usable(ctx)); err != nil {
+	if err := t.usable(ctx); err != nil {
 		return nil, err
 	}
-	secretKey, err := copySecret(k)
-	if err != nil {
-		return nil, fmt.Errorf("pkcs11: import: %w", err)
-	}
-	defer secretKey.Destroy()
-	pk := secretKey.PublicKey().Bytes()
-	err = t.put(ctx, secretKey, label)
-	if exists := (*store.ExistsError)(nil); errors.As(err, &exists) {
-		if exists.PublicKey != pk || exists.Label != label {
-			return nil, fmt.Errorf("pkcs11: import of key %s with the label %q: %w", secretKey.PublicKey(), label, exists)
-		}
-	} else if err != nil {
-		return nil, err
-	}
-	return t.reread(ctx, pk)
-}
-
-// copySecret copies a secret after checking that it is what it says.
-func copySecret(k keyshare.Secret) (*keyshare.SecretKey, error) {
-	if k == nil {
-		return nil, errors.New("no key given")
-	}
-	var secretKey *keyshare.SecretKey
-	err := k.Use(func(plain []byte) (err error) {
-		if secretKey == nil {
-			secretKey, err = keyshare.ParseSecretKey(plain)
-		}
-		return err
-	})
-	if secretKey == nil {
-		if err == nil {
-			err = errors.New("the key does not lend its secret")
-		}
-		return nil, err
-	}
-	if err == nil && secretKey.PublicKey() != k.PublicKey() {
-		err = fmt.Errorf("the secret's public key is %s, not %s as it says", secretKey.PublicKey(), k.PublicKey())
-	}
-	if err != nil {
-		secretKey.Destroy()
-		return nil, err
-	}
-	return secretKey, nil
-}
-
-// put seals a key under the current key-encryption key and stores the record durably.
-func (t *Token) put(ctx context.Context, k *keyshare.SecretKey, label string) error {
-	kek, err := t.currentKEK(ctx)
-	if err != nil {
-		return err
-	}
-	r := store.Record{PublicKey: k.PublicKey().Bytes(), Label: label}
-	r.Sealed, err = use(ctx, t.device, "sealing a key", func(session pkcs11.SessionHandle) (sealed []byte, err error) {
-		err = k.Use(func(plain []byte) error {
-			sealed, err = t.seal(session, r, kek, plain)
-			return err
-		})
-		return sealed, err
-	}, nil)
-	if err != nil {
-		return err
-	}
-	if err := t.store.Put(ctx, r); err != nil {
-		return err
-	}
-	// A rotation that began before the record was stored, and did not see it, has changed the header by now.
-	now, err := t.currentKEK(ctx)
-	if err == nil && now != kek {
-		_, err = t.rewrap(ctx, r.PublicKey, now)
-	}
-	return err
-}
-
-// reread returns the key of a record as it is stored now.
-func (t *Token) reread(ctx context.Context, pk [store.PublicKeySize]byte) (hsm.Key, error) {
-	r, err := t.store.Get(ctx, pk)
-	if err != nil {
-		return nil, err
-	}
-	return t.stored(ctx, r)
-}
-
-// stored returns the key of a record after a test signature with the record's own bytes: they are what a later run will
-// have to live on. Its public key is compared too, once: afterwards the token's seal is believed.
-func (t *Token) stored(ctx context.Context, r store.Record) (hsm.Key, error) {
-	k, err := newKey(t, r)
-	if err != nil {
-		return nil, err
-	}
-	err = k.withSecret(ctx, func(s *keyshare.SecretKey) error { return hsm.TestSign(ctx, s) })
-	if err != nil {
-		k.destroy()
-		return nil, err
-	}
-	return t.admit(ctx, k)
+	return t.keys.Import(ctx, label, k)
 }
 
 // Open implements hsm.Backend. It reads the record; the token is asked when the key signs, or now if there is a cache.
@@ -152,82 +37,15 @@ func (t *Token) Open(ctx context.Context, pk keyshare.PublicKey) (hsm.Key, error
 	if err := t.usable(ctx); err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	k, open := t.keys[pk]
-	t.mu.Unlock()
-	if open {
-		return k, nil
-	}
-	r, err := t.store.Get(ctx, pk.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	if k, err = newKey(t, r); err != nil {
-		return nil, err
-	}
-	if t.cache {
-		if err := k.withSecret(ctx, func(*keyshare.SecretKey) error { return nil }); err != nil {
-			return nil, err
-		}
-	}
-	return t.admit(ctx, k)
-}
-
-// admit adds a key to the open ones, or returns the open one.
-func (t *Token) admit(ctx context.Context, k *key) (hsm.Key, error) {
-	t.mu.Lock()
-	open, found := t.keys[k.public]
-	closed := t.keys == nil
-	if !found && !closed {
-		t.keys[k.public] = k
-	}
-	t.mu.Unlock()
-	switch {
-	case closed:
-		k.destroy()
-		return nil, fmt.Errorf("pkcs11: %w", hsm.ErrClosed)
-	case found:
-		k.destroy()
-		return open, nil
-	}
-	// Again, because it may have been deleted since the record was read.
-	if _, err := t.store.Get(ctx, k.public.Bytes()); err != nil {
-		t.forget(k.public)
-		return nil, err
-	}
-	return k, nil
-}
-
-// forget makes an open key unusable.
-func (t *Token) forget(pk keyshare.PublicKey) {
-	t.mu.Lock()
-	k := t.keys[pk]
-	delete(t.keys, pk)
-	t.mu.Unlock()
-	if k != nil {
-		k.destroy()
-	}
+	return t.keys.Open(ctx, pk)
 }
 
 // List implements hsm.Backend. Keys come in ascending order of their bytes.
 func (t *Token) List(ctx context.Context) iter.Seq2[keyshare.PublicKey, error] {
-	return func(yield func(keyshare.PublicKey, error) bool) {
-		if err := t.usable(ctx); err != nil {
-			yield(keyshare.PublicKey{}, err)
-			return
-		}
-		for b, err := range t.store.List(ctx) {
-			var pk keyshare.PublicKey
-			if err == nil {
-				if pk, err = keyshare.ParsePublicKey(b[:]); err != nil {
-					err = &Error{Fault: fmt.Sprintf("record %#x: %v", b, err), Remedy: "restore the store from a copy", is: hsm.ErrCorrupt}
-				}
-			}
-			if !yield(pk, err) || err != nil {
-				return
-			}
-		}
+	if err := t.usable(ctx); err != nil {
+		return func(yield func(keyshare.PublicKey, error) bool) { yield(keyshare.PublicKey{}, err) }
 	}
+	return t.keys.List(ctx)
 }
 
 // Delete implements hsm.Backend. Another process that shares the store and has the key open can use it until it opens
@@ -237,9 +55,107 @@ func (t *Token) Delete(ctx context.Context, pk keyshare.PublicKey) error {
 	if err := t.usable(ctx); err != nil {
 		return err
 	}
-	if err := t.store.Delete(ctx, pk.Bytes()); err != nil {
+	return t.keys.Delete(ctx, pk)
+}
+
+// SignAll signs one root with many keys of the store, in order, and holds one of the token's sessions for all of them.
+// It fails as a whole.
+func (t *Token) SignAll(ctx context.Context, root keyshare.Root, keys ...keyshare.PublicKey) ([]keyshare.Signature, error) {
+	if err := t.usable(ctx); err != nil {
+		return nil, err
+	}
+	if t.cache {
+		return t.signEach(ctx, root, keys)
+	}
+	records := make([]store.Record, len(keys))
+	for i, pk := range keys {
+		r, err := envelope.Record(ctx, t.keys, pk)
+		if err != nil {
+			return nil, err
+		}
+		records[i] = r
+	}
+	sigs, err := use(ctx, t.device, "signing with many keys", func(session pkcs11.SessionHandle) ([]keyshare.Signature, error) {
+		sigs := make([]keyshare.Signature, 0, len(records))
+		for _, r := range records {
+			plain, err := t.unseal(session, r)
+			if err != nil {
+				return nil, err
+			}
+			made, err := keyshare.SignRoots(ctx, plaintext(plain), root)
+			plain.Destroy()
+			if err != nil {
+				return nil, err
+			}
+			sigs = append(sigs, made...)
+		}
+		return sigs, nil
+	}, nil)
+	if errors.Is(err, hsm.ErrDenied) || errors.Is(err, hsm.ErrCorrupt) {
+		return t.signEach(ctx, root, keys) // they may have been sealed anew by another process, which each key notices
+	}
+	return sigs, err
+}
+
+// signEach signs with one key after the other.
+func (t *Token) signEach(ctx context.Context, root keyshare.Root, keys []keyshare.PublicKey) ([]keyshare.Signature, error) {
+	sigs := make([]keyshare.Signature, 0, len(keys))
+	for _, pk := range keys {
+		k, err := t.keys.Open(ctx, pk)
+		if err != nil {
+			return nil, err
+		}
+		made, err := k.SignRoots(ctx, root)
+		if err != nil {
+			return nil, err
+		}
+		sigs = append(sigs, made...)
+	}
+	return sigs, nil
+}
+
+// sealer has a token seal the records of its store. It implements envelope.Sealer.
+type sealer struct{ *Token }
+
+func (s sealer) Seal(ctx context.Context, r store.Record, k *keyshare.SecretKey) ([]byte, error) {
+	kek, err := s.currentKEK(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return use(ctx, s.device, "sealing a key", func(session pkcs11.SessionHandle) (sealed []byte, err error) {
+		err = k.Use(func(plain []byte) error { // here, since nobody may wait for the token any more
+			sealed, err = s.seal(session, r, kek, plain)
+			return err
+		})
+		return sealed, err
+	}, nil)
+}
+
+func (s sealer) Open(ctx context.Context, r store.Record) (*secret.Buffer, error) {
+	return use(ctx, s.device, "opening a key", func(session pkcs11.SessionHandle) (*secret.Buffer, error) {
+		return s.unseal(session, r)
+	}, (*secret.Buffer).Destroy)
+}
+
+// rotated is a token's store, where new records are sealed under the key-encryption key that is current once they are
+// stored.
+type rotated struct {
+	store.Store
+	token *Token
+}
+
+func (s rotated) Put(ctx context.Context, r store.Record) error {
+	if err := s.Store.Put(ctx, r); err != nil {
 		return err
 	}
-	t.forget(pk)
-	return nil
+	// A rotation that began before the record was stored, and did not see it, has changed the header by now.
+	sealed, _, err := cutRecord(r)
+	if err != nil {
+		return err
+	}
+	now, err := s.token.currentKEK(ctx)
+	if err == nil && now != sealed {
+		_, err = s.token.rewrap(ctx, r.PublicKey, now)
+	}
+	return err
 }

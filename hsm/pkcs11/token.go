@@ -13,15 +13,16 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/internal/envelope"
 	"github.com/claystack/dvkeys/hsm/store"
-	"github.com/claystack/dvkeys/keyshare"
 )
 
 // Token is an open token. It implements hsm.Backend for the keys in its store, and gives the RSA keys of SSV operators
 // that live in it.
 type Token struct {
 	device *device
-	store  store.Store
+	store  store.Store       // nil if it keeps no keys
+	keys   *envelope.Backend // in the store; nil without one
 	cache  bool
 	info   hsm.Info
 
@@ -30,8 +31,8 @@ type Token struct {
 	lookups atomic.Int64    // of key-encryption keys in the token, for tests
 
 	mu       sync.Mutex
-	keys     map[keyshare.PublicKey]*key // that are open; nil after Close
-	identity *identity                   // what crypto11 needs; nil before the first use
+	closed   bool
+	identity *identity // what crypto11 needs; nil before the first use
 
 	rotating sync.Mutex // one rotation at a time
 }
@@ -56,13 +57,14 @@ func open(ctx context.Context, c Config) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Token{device: opened, store: c.Store, cache: c.Cache, keks: map[string]*kek{}, keys: map[keyshare.PublicKey]*key{}}
+	t := &Token{device: opened, store: c.Store, cache: c.Cache, keks: map[string]*kek{}}
 	t.info = t.measure()
 	if t.store != nil {
 		if err := t.prepareStore(ctx, c); err != nil {
 			opened.release()
 			return nil, err
 		}
+		t.keys = envelope.New("pkcs11", t.info, sealer{t}, rotated{t.store, t}, t.cache)
 	}
 	return t, nil
 }
@@ -136,21 +138,19 @@ func (t *Token) label() string {
 // initialized it.
 func (t *Token) Close() error {
 	t.mu.Lock()
-	keys, id := t.keys, t.identity
-	t.keys, t.identity = nil, nil
+	closed, id := t.closed, t.identity
+	t.closed, t.identity = true, nil
 	t.mu.Unlock()
-	if keys == nil {
+	if closed {
 		return nil
 	}
-	for _, k := range keys {
-		k.destroy()
+	var err error
+	if t.keys != nil {
+		err = t.keys.Close()
 	}
 	id.close(t.device.module)
 	t.device.release()
-	if t.store == nil {
-		return nil
-	}
-	return t.store.Close()
+	return err
 }
 
 // usable says why the token keeps no keys, if so.
@@ -161,9 +161,9 @@ func (t *Token) usable(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case t.keys == nil:
+	case t.closed:
 		return fmt.Errorf("pkcs11: %w", hsm.ErrClosed)
-	case t.store == nil:
+	case t.keys == nil:
 		return &Error{Fault: "the token was opened without a store for keys", Remedy: "set Store in the configuration", is: hsm.ErrDenied}
 	}
 	return nil

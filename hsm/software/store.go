@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/internal/envelope"
 	"github.com/claystack/dvkeys/internal/keyfile"
 	"github.com/claystack/dvkeys/internal/secret"
 	"github.com/claystack/dvkeys/keyshare"
@@ -48,7 +49,7 @@ func (b *Backend) Import(ctx context.Context, label string, k keyshare.Secret) (
 	if err := errors.Join(hsm.CheckLabel(label), ctx.Err()); err != nil {
 		return nil, err
 	}
-	secretKey, err := copySecret(k)
+	secretKey, err := envelope.CopySecret(k)
 	if err != nil {
 		return nil, fmt.Errorf("software: import: %w", err)
 	}
@@ -61,34 +62,6 @@ func (b *Backend) Import(ctx context.Context, label string, k keyshare.Secret) (
 		return nil, translate(err)
 	}
 	return b.reread(ctx, pk)
-}
-
-// copySecret copies a secret after checking that it is what it says.
-func copySecret(k keyshare.Secret) (*keyshare.SecretKey, error) {
-	if k == nil {
-		return nil, errors.New("no key given")
-	}
-	var secretKey *keyshare.SecretKey
-	err := k.Use(func(plain []byte) (err error) {
-		if secretKey == nil {
-			secretKey, err = keyshare.ParseSecretKey(plain)
-		}
-		return err
-	})
-	if secretKey == nil {
-		if err == nil {
-			err = errors.New("the key does not lend its secret")
-		}
-		return nil, err
-	}
-	if err == nil && secretKey.PublicKey() != k.PublicKey() {
-		err = fmt.Errorf("the secret's public key is %s, not %s as it says", secretKey.PublicKey(), k.PublicKey())
-	}
-	if err != nil {
-		secretKey.Destroy()
-		return nil, err
-	}
-	return secretKey, nil
 }
 
 // put seals the key and stores the record durably.

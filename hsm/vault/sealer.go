@@ -15,6 +15,7 @@ import (
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/store"
 	"github.com/claystack/dvkeys/internal/secret"
+	"github.com/claystack/dvkeys/keyshare"
 )
 
 // transitSealer seals with a key of the store, and what comes of it with a key of the transit engine.
@@ -175,26 +176,43 @@ func (t *transitSealer) check(ctx context.Context) error {
 
 // tryOut sees that the engine notices when a seal is opened for something else than it was made for.
 func (t *transitSealer) tryOut(ctx context.Context) error {
-	probe := []byte("dvkeys/vault probe")
-	sealed, err := t.Seal(ctx, probe, probe)
+	probe, moved := store.Record{Label: "dvkeys/vault probe"}, store.Record{Label: "dvkeys/vault probe!"}
+	content := []byte(probe.Label)
+	sealed, err := t.seal(ctx, probe, content)
 	if err != nil {
 		return err
 	}
-	plain, err := t.Open(ctx, probe, sealed)
+	probe.Sealed, moved.Sealed = sealed, sealed
+	plain, err := t.Open(ctx, probe)
 	if err != nil {
 		return err
 	}
 	defer plain.Destroy()
-	moved, err := t.Open(ctx, append(probe, '!'), sealed)
-	moved.Destroy()
-	if !bytes.Equal(plain.Bytes(), probe) || !errors.Is(err, hsm.ErrCorrupt) {
+	got, err := t.Open(ctx, moved)
+	got.Destroy()
+	if !bytes.Equal(plain.Bytes(), content) || !errors.Is(err, hsm.ErrCorrupt) {
 		return &Error{Doing: "trying out transit key " + t.key, Fault: "it does not seal what it is given to what it is given for", Remedy: "see that transit is Vault's own engine", is: hsm.ErrDenied}
 	}
 	return nil
 }
 
+// recordContext is what the seal of a record is bound to.
+func recordContext(r store.Record) []byte {
+	context := append([]byte("dvkeys/envelope key record v1\x00"), r.PublicKey[:]...)
+	return append(context, r.Label...)
+}
+
 // Seal implements envelope.Sealer.
-func (t *transitSealer) Seal(ctx context.Context, context, plain []byte) ([]byte, error) {
+func (t *transitSealer) Seal(ctx context.Context, r store.Record, k *keyshare.SecretKey) (sealed []byte, err error) {
+	err = k.Use(func(plain []byte) error {
+		sealed, err = t.seal(ctx, r, plain)
+		return err
+	})
+	return sealed, err
+}
+
+func (t *transitSealer) seal(ctx context.Context, r store.Record, plain []byte) ([]byte, error) {
+	context := recordContext(r)
 	inside, err := t.inner.Seal(context, plain)
 	if err != nil {
 		return nil, err
@@ -213,8 +231,9 @@ func (t *transitSealer) Seal(ctx context.Context, context, plain []byte) ([]byte
 }
 
 // Open implements envelope.Sealer.
-func (t *transitSealer) Open(ctx context.Context, context, sealed []byte) (*secret.Buffer, error) {
-	o := &opening{ctx: ctx, item: openItem{string(sealed), context}, done: make(chan struct{})}
+func (t *transitSealer) Open(ctx context.Context, r store.Record) (*secret.Buffer, error) {
+	context := recordContext(r)
+	o := &opening{ctx: ctx, item: openItem{string(r.Sealed), context}, done: make(chan struct{})}
 	t.enqueue(o)
 	select {
 	case <-o.done:

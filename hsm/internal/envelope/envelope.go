@@ -14,12 +14,14 @@ import (
 
 // Sealer encrypts secrets with a key that is outside of this process. Its errors wrap the sentinels of package hsm.
 type Sealer interface {
-	// Seal encrypts plain, which is lent for the call, and binds it to a context: 1 to store.MaxSealed bytes come back.
-	Seal(ctx context.Context, context, plain []byte) ([]byte, error)
+	// Seal encrypts the secret of k for a record that has no sealed bytes yet, and binds it to the record's public key and
+	// label: 1 to store.MaxSealed bytes come back.
+	Seal(ctx context.Context, r store.Record, k *keyshare.SecretKey) ([]byte, error)
 
-	// Open decrypts into guarded memory, which the caller destroys. Bytes that were altered, or sealed for another
-	// context, are hsm.ErrCorrupt.
-	Open(ctx context.Context, context, sealed []byte) (*secret.Buffer, error)
+	// Open decrypts a record's sealed bytes into guarded memory, which the caller destroys. What was sealed comes first
+	// there; more bytes may follow, which the decryption needed room for. Sealed bytes that were altered, or sealed for
+	// another record, are hsm.ErrCorrupt; those whose key is gone or disabled are hsm.ErrDenied.
+	Open(ctx context.Context, r store.Record) (*secret.Buffer, error)
 }
 
 // Backend implements hsm.Backend.
@@ -70,24 +72,23 @@ func (b *Backend) usable(ctx context.Context) error {
 
 func (b *Backend) closed() error { return fmt.Errorf("%s: %w", b.name, hsm.ErrClosed) }
 
-// recordContext is what the seal of a record is bound to.
-func recordContext(r store.Record) []byte {
-	context := append([]byte("dvkeys/envelope key record v1\x00"), r.PublicKey[:]...)
-	return append(context, r.Label...)
-}
-
 func (b *Backend) corrupt(r store.Record, err error) error {
 	return fmt.Errorf("%s: record of key %#x with the label %q %w: restore it from a copy of the store: %w", b.name, r.PublicKey, r.Label, err, hsm.ErrCorrupt)
 }
 
 // unseal decrypts a record and checks that it holds what it says.
 func (b *Backend) unseal(ctx context.Context, r store.Record) (*keyshare.SecretKey, error) {
-	plain, err := b.sealer.Open(ctx, recordContext(r), r.Sealed)
+	plain, err := b.sealer.Open(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer plain.Destroy()
-	secretKey, err := keyshare.ParseSecretKey(plain.Bytes())
+	return b.parse(r, plain)
+}
+
+// parse makes a key of what a record was opened to.
+func (b *Backend) parse(r store.Record, plain *secret.Buffer) (*keyshare.SecretKey, error) {
+	secretKey, err := keyshare.ParseSecretKey(scalar(plain))
 	if errors.Is(err, keyshare.ErrSecretKey) {
 		return nil, b.corrupt(r, errors.New("holds no secret key"))
 	} else if err != nil {
@@ -98,4 +99,10 @@ func (b *Backend) unseal(ctx context.Context, r store.Record) (*keyshare.SecretK
 		return nil, b.corrupt(r, fmt.Errorf("holds the key %s", own))
 	}
 	return secretKey, nil
+}
+
+// scalar returns the secret where the sealer wrote it. It is not copied from there, because what copies bytes leaves them
+// in registers, which the runtime saves on a stack when it interrupts a goroutine.
+func scalar(plain *secret.Buffer) []byte {
+	return plain.Bytes()[:min(plain.Len(), keyshare.SecretKeySize)]
 }

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,10 @@ import (
 type key struct {
 	backend *Backend
 	public  keyshare.PublicKey
-	record  store.Record
 	secret  *keyshare.SecretKey // nil without a cache
 
 	mu      sync.Mutex
+	record  store.Record
 	deleted bool
 }
 
@@ -40,12 +41,12 @@ func (k *key) SignRoots(ctx context.Context, roots ...keyshare.Root) (sigs []key
 		sigs, err = k.secret.SignRoots(ctx, roots...)
 		return sigs, k.explain(err)
 	}
-	plain, err := k.backend.sealer.Open(ctx, recordContext(k.record), k.record.Sealed)
+	_, plain, err := k.open(ctx)
 	if err != nil {
 		return nil, k.explain(err)
 	}
 	defer plain.Destroy()
-	return keyshare.SignRoots(ctx, plain.Bytes(), roots...)
+	return keyshare.SignRoots(ctx, scalar(plain), roots...)
 }
 
 func (k *key) Split(ctx context.Context, threshold int, to []keyshare.Operator) (*keyshare.Group, []keyshare.Sealed, error) {
@@ -54,14 +55,49 @@ func (k *key) Split(ctx context.Context, threshold int, to []keyshare.Operator) 
 	}
 	secretKey := k.secret
 	if secretKey == nil {
-		var err error
-		if secretKey, err = k.backend.unseal(ctx, k.record); err != nil {
+		r, plain, err := k.open(ctx)
+		if err != nil {
+			return nil, nil, k.explain(err)
+		}
+		secretKey, err = k.backend.parse(r, plain)
+		plain.Destroy()
+		if err != nil {
 			return nil, nil, k.explain(err)
 		}
 		defer secretKey.Destroy()
 	}
 	group, sealed, err := hsm.Split(ctx, secretKey, threshold, to)
 	return group, sealed, k.explain(err)
+}
+
+// open has the sealer open the record. If it does not open, the record is read again: another process that shares the
+// store may have sealed it anew, under a key that replaced this one's.
+func (k *key) open(ctx context.Context) (store.Record, *secret.Buffer, error) {
+	r := k.current()
+	plain, err := k.backend.sealer.Open(ctx, r)
+	if !errors.Is(err, hsm.ErrDenied) && !errors.Is(err, hsm.ErrCorrupt) {
+		return r, plain, err
+	}
+	again, rerr := k.backend.store.Get(ctx, r.PublicKey)
+	if errors.Is(rerr, hsm.ErrNotFound) {
+		k.backend.forget(k.public)
+		return r, nil, rerr
+	}
+	if rerr != nil || bytes.Equal(again.Sealed, r.Sealed) {
+		return r, nil, err
+	}
+	if plain, err = k.backend.sealer.Open(ctx, again); err == nil {
+		k.mu.Lock()
+		k.record = again
+		k.mu.Unlock()
+	}
+	return again, plain, err
+}
+
+func (k *key) current() store.Record {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.record
 }
 
 func (k *key) usable(ctx context.Context) error {
@@ -97,4 +133,16 @@ func (k *key) destroy() {
 	defer k.mu.Unlock()
 	k.deleted = true
 	k.secret.Destroy()
+}
+
+// Record returns a key's record as this process knows it, for a caller that has a faster way to use many at a time. Another
+// process may have sealed it anew meanwhile: the key itself notices. (It is no method, so that what embeds a Backend does
+// not export it.)
+func Record(ctx context.Context, b *Backend, pk keyshare.PublicKey) (store.Record, error) {
+	opened, err := b.Open(ctx, pk)
+	if err != nil {
+		return store.Record{}, err
+	}
+	k := opened.(*key)
+	return k.current(), k.usable(ctx)
 }

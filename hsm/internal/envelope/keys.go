@@ -66,13 +66,11 @@ func (b *Backend) Import(ctx context.Context, label string, k keyshare.Secret) (
 // put seals a key and stores the record durably.
 func (b *Backend) put(ctx context.Context, k *keyshare.SecretKey, label string) error {
 	r := store.Record{PublicKey: k.PublicKey().Bytes(), Label: label}
-	err := k.Use(func(plain []byte) (err error) {
-		r.Sealed, err = b.sealer.Seal(ctx, recordContext(r), plain)
-		return err
-	})
+	sealed, err := b.sealer.Seal(ctx, r, k)
 	if err != nil {
 		return err
 	}
+	r.Sealed = sealed
 	return b.store.Put(ctx, r)
 }
 
@@ -196,9 +194,9 @@ func (b *Backend) Delete(ctx context.Context, pk keyshare.PublicKey) error {
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
-	if err := b.store.Delete(ctx, pk.Bytes()); err != nil {
-		return err
+	err := b.store.Delete(ctx, pk.Bytes())
+	if err == nil || errors.Is(err, hsm.ErrNotFound) { // another process may have deleted it
+		b.forget(pk)
 	}
-	b.forget(pk)
-	return nil
+	return err
 }
