@@ -54,13 +54,13 @@ func VerifyBatch(claims []Signed) bool {
 	rand.Read(weights)
 
 	sigs := make([]blst.P2Affine, len(claims))
-	groups := make(map[[32]byte][]int)
+	groups := make(map[blst.P2Affine][]int) // by hash, which tells tags apart as the root does not
 	for i, c := range claims {
 		if c.Key.IsZero() || c.Signature.IsZero() {
 			return false
 		}
 		sigs[i] = c.Signature.p
-		groups[c.Hash.root] = append(groups[c.Hash.root], i)
+		groups[c.Hash.affine] = append(groups[c.Hash.affine], i)
 	}
 	sum := sumG2(sigs, weights)
 
