@@ -345,8 +345,8 @@ func TestHashRoot(t *testing.T) {
 	h := HashRoot(root)
 	require.Same(t, h, HashRoot(root))
 	require.Equal(t, root, h.Root())
-	require.True(t, h.affine.InG2())
-	require.Equal(t, *h.point.ToAffine(), h.affine)
+	require.True(t, h.pairing().InG2())
+	require.Equal(t, *h.point.ToAffine(), *h.pairing())
 	root[0]++
-	require.NotEqual(t, h.affine, HashRoot(root).affine)
+	require.NotEqual(t, *h.pairing(), *HashRoot(root).pairing())
 }

@@ -22,7 +22,7 @@ func Verify(key PublicKey, h *Hash, s Signature) bool {
 func pairingsEqual(keys []blst.P1Affine, hashes []*Hash, sig *blst.P2Affine) bool {
 	product := blst.PairingCtx(true, nil) // a tag is for hashing, which is done
 	for i := range keys {
-		blst.PairingRawAggregate(product, &hashes[i].affine, &keys[i])
+		blst.PairingRawAggregate(product, hashes[i].pairing(), &keys[i])
 	}
 	blst.PairingRawAggregate(product, sig, &minusG1)
 	blst.PairingCommit(product)
@@ -60,7 +60,8 @@ func VerifyBatch(claims []Signed) bool {
 			return false
 		}
 		sigs[i] = c.Signature.p
-		groups[c.Hash.affine] = append(groups[c.Hash.affine], i)
+		h := *c.Hash.pairing()
+		groups[h] = append(groups[h], i)
 	}
 	sum := sumG2(sigs, weights)
 
