@@ -125,6 +125,31 @@ func (p plain) Decrypt(io.Reader, []byte, crypto.DecrypterOpts) ([]byte, error) 
 	return slices.Clone(p), nil
 }
 
+// What opens is the text of a secret in one of its two forms, and sealing it again gives that text, in lower case.
+func FuzzOpenSecret(f *testing.F) {
+	one := strings.Repeat("0", 63) + "1"
+	f.Add([]byte(one))
+	f.Add([]byte("0x" + one))
+	f.Add([]byte("0x" + strings.Repeat("0", 64)))
+	f.Add([]byte("0X" + one))
+	f.Add([]byte{})
+	key := rsaKeys()[0]
+	f.Fuzz(func(t *testing.T, text []byte) {
+		k, err := keyshare.OpenSecret(make([]byte, keyshare.SealedSize), plain(text))
+		if err != nil {
+			require.Equal(t, keyshare.ErrSealed, err)
+			return
+		}
+		defer k.Destroy()
+		sealed, err := keyshare.SealSecret(k, keyshare.Operator{ID: 1, PublicKey: &key.PublicKey})
+		require.NoError(t, err)
+		//lint:ignore SA1019 PKCS #1 v1.5 is what the SSV network encrypts shares with
+		again, err := rsa.DecryptPKCS1v15(nil, key, sealed.Ciphertext) //nolint:staticcheck // the network's format
+		require.NoError(t, err)
+		require.Equal(t, "0x"+strings.TrimPrefix(strings.ToLower(string(text)), "0x"), string(again))
+	})
+}
+
 // keeping is a decrypter that keeps hold of the plaintext it gave away.
 type keeping struct {
 	plain

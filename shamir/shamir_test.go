@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -279,6 +280,25 @@ func FuzzParseCommitment(f *testing.F) {
 		}
 		require.Equal(t, b, c.Bytes())
 		require.Equal(t, len(b)/48, c.Threshold())
+	})
+}
+
+func FuzzParseScalar(f *testing.F) {
+	r, _ := new(big.Int).SetString("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001", 16)
+	f.Add(r.Bytes())
+	f.Add(new(big.Int).Sub(r, big.NewInt(1)).Bytes())
+	f.Add(make([]byte, 32))
+	f.Add([]byte{1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := shamir.ParseScalar(b)
+		number := new(big.Int).SetBytes(b)
+		if len(b) != shamir.ScalarSize || number.Sign() == 0 || number.Cmp(r) >= 0 {
+			require.Equal(t, shamir.ErrScalar, err)
+			return
+		}
+		require.NoError(t, err)
+		require.Equal(t, b, bytesOf(t, s))
+		s.Destroy()
 	})
 }
 

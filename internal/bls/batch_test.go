@@ -111,3 +111,24 @@ func TestBatchSwappedRoots(t *testing.T) {
 	claims[1].Hash, claims[2].Hash = claims[2].Hash, claims[1].Hash
 	require.False(t, VerifyBatch(claims))
 }
+
+// One root hashed under two tags is two things to sign.
+func TestBatchTellsTagsApart(t *testing.T) {
+	root := [32]byte{4}
+	sign := func(h *Hash) (PublicKey, Signature) {
+		sk, err := GenerateScalar()
+		require.NoError(t, err)
+		defer sk.Destroy()
+		key, err := PublicKeyOf(sk.Bytes())
+		require.NoError(t, err)
+		sigs, err := Sign(sk.Bytes(), h)
+		require.NoError(t, err)
+		return key, sigs[0]
+	}
+	usual, basic := HashRoot(root), HashRootBasic(root)
+	key1, sig1 := sign(usual)
+	key2, sig2 := sign(basic)
+	require.True(t, VerifyBatch([]Signed{{key1, usual, sig1}, {key2, basic, sig2}}))
+	require.False(t, VerifyBatch([]Signed{{key1, usual, sig1}, {key2, usual, sig2}}))
+	require.False(t, VerifyBatch([]Signed{{key2, basic, sig2}, {key1, basic, sig1}}))
+}

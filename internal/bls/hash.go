@@ -3,6 +3,8 @@
 package bls
 
 import (
+	"sync"
+
 	blst "github.com/supranational/blst/bindings/go"
 
 	"github.com/claystack/dvkeys/internal/recent"
@@ -15,9 +17,21 @@ var dst = []byte("BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_")
 // multiple of. Making one costs nearly half a signature, so the last few are
 // kept and shared.
 type Hash struct {
-	root   [32]byte
-	point  blst.P2       // for multiplication
-	affine blst.P2Affine // for pairings
+	root  [32]byte
+	point blst.P2 // for multiplication
+
+	normalise sync.Once
+	affine    blst.P2Affine // for pairings: made when one is asked for, since it costs a thirtieth of a signature
+}
+
+func newHash(root [32]byte, tag []byte) *Hash {
+	return &Hash{root: root, point: *blst.HashToG2(root[:], tag)}
+}
+
+// pairing returns the point as pairings take it.
+func (h *Hash) pairing() *blst.P2Affine {
+	h.normalise.Do(func() { h.affine = *h.point.ToAffine() })
+	return &h.affine
 }
 
 // Root returns the 32 bytes that were hashed.
@@ -31,6 +45,5 @@ func HashRoot(root [32]byte) *Hash {
 }
 
 var hashes = recent.Cache[[32]byte, *Hash]{Size: 128, Make: func(root [32]byte) (*Hash, error) {
-	point := blst.HashToG2(root[:], dst)
-	return &Hash{root: root, point: *point, affine: *point.ToAffine()}, nil
+	return newHash(root, dst), nil
 }}

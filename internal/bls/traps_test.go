@@ -6,6 +6,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	herumi "github.com/herumi/bls-eth-go-binary/bls"
@@ -186,6 +191,66 @@ func TestNobodySwitchesSubgroupChecksOff(t *testing.T) {
 	require.ErrorIs(t, err, ErrSignature)
 	require.NoError(t, s.Deserialize(stray.p.Compress()), "with the check off herumi takes the signature")
 	require.False(t, VerifyIndependent(key, root, stray))
+}
+
+// Another package may change how herumi's library hashes, encodes or multiplies. Its known-answer test notices, and what it
+// then says of a good signature is no.
+func TestHerumiKnownAnswer(t *testing.T) {
+	sk := make([]byte, ScalarSize)
+	for i := range sk {
+		sk[i] = byte(i + 1)
+	}
+	root := [32]byte(sk)
+	slices.Reverse(root[:])
+	key, err := PublicKeyOf(sk)
+	require.NoError(t, err)
+	sigs, err := Sign(sk, HashRoot(root))
+	require.NoError(t, err)
+	keyBytes, sigBytes := key.Bytes(), sigs[0].Bytes()
+	require.Equal(t, knownKey, hex.EncodeToString(keyBytes[:]))
+	require.Equal(t, knownSignature, hex.EncodeToString(sigBytes[:]))
+
+	require.NoError(t, startHerumi())
+	require.NoError(t, askHerumi())
+	for name, change := range map[string]func(){
+		"tag of the basic ciphersuite": func() { require.NoError(t, herumi.SetDstG2(string(basicTag))) },
+		"another generator": func() {
+			var g herumi.PublicKey
+			herumi.GetGeneratorOfPublicKey(&g)
+			g.Add(&g)
+			require.NoError(t, herumi.SetGeneratorOfPublicKey(&g))
+		},
+		"another encoding": func() { herumi.SetETHserialization(false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() { require.NoError(t, herumi.Init(herumi.BLS12_381)) }()
+			change()
+			require.ErrorContains(t, askHerumi(), "another package of the process has changed its settings")
+			require.False(t, VerifyIndependent(key, root, sigs[0]))
+		})
+		require.NoError(t, askHerumi(), "%s: not undone", name)
+	}
+}
+
+// Much of herumi's library must not be called: its batch verification passes forgeries, decoders mask what they read, setters
+// change the process. What ships names four things of it.
+func TestHerumiIsAskedLittle(t *testing.T) {
+	may := []string{"herumi.BLS12_381", "herumi.Init", "herumi.PublicKey", "herumi.Sign"}
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	used := map[string]bool{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`\bherumi\.\w+`).FindAllString(string(source), -1) {
+			require.Contains(t, may, name, file)
+			used[name] = true
+		}
+	}
+	require.Len(t, used, len(may))
 }
 
 // offSubgroupG2 finds a point of the curve of G2 outside the subgroup.

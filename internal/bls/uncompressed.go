@@ -2,11 +2,7 @@
 
 package bls
 
-import (
-	"fmt"
-
-	blst "github.com/supranational/blst/bindings/go"
-)
+import "fmt"
 
 // Sizes of uncompressed points in bytes: the affine coordinates x and y, each
 // big-endian, in G2 the imaginary part of each before the real one.
@@ -65,7 +61,4 @@ var basicTag = []byte("BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_")
 // HashRootBasic hashes a root under the tag of the basic ciphersuite,
 // BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_: to tell of a signature that is
 // not Ethereum's that another signer made it under that tag.
-func HashRootBasic(root [32]byte) *Hash {
-	point := blst.HashToG2(root[:], basicTag)
-	return &Hash{root: root, point: *point, affine: *point.ToAffine()}
-}
+func HashRootBasic(root [32]byte) *Hash { return newHash(root, basicTag) }

@@ -22,7 +22,7 @@ func Verify(key PublicKey, h *Hash, s Signature) bool {
 func pairingsEqual(keys []blst.P1Affine, hashes []*Hash, sig *blst.P2Affine) bool {
 	product := blst.PairingCtx(true, nil) // a tag is for hashing, which is done
 	for i := range keys {
-		blst.PairingRawAggregate(product, &hashes[i].affine, &keys[i])
+		blst.PairingRawAggregate(product, hashes[i].pairing(), &keys[i])
 	}
 	blst.PairingRawAggregate(product, sig, &minusG1)
 	blst.PairingCommit(product)
@@ -54,13 +54,14 @@ func VerifyBatch(claims []Signed) bool {
 	rand.Read(weights)
 
 	sigs := make([]blst.P2Affine, len(claims))
-	groups := make(map[[32]byte][]int)
+	groups := make(map[blst.P2Affine][]int) // by hash, which tells tags apart as the root does not
 	for i, c := range claims {
 		if c.Key.IsZero() || c.Signature.IsZero() {
 			return false
 		}
 		sigs[i] = c.Signature.p
-		groups[c.Hash.root] = append(groups[c.Hash.root], i)
+		h := *c.Hash.pairing()
+		groups[h] = append(groups[h], i)
 	}
 	sum := sumG2(sigs, weights)
 

@@ -101,7 +101,7 @@ func walk(f func(name string, content []byte) error) error {
 			return nil
 		}
 		name, err := filepath.Rel(root(), p)
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || !d.Type().IsRegular() || name == ".git" { // a worktree's is a file
 			return err
 		}
 		content, err := os.ReadFile(p)

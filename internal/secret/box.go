@@ -28,15 +28,31 @@ type process struct {
 	boxes atomic.Uint64
 }
 
-var theProcess = sync.OnceValues(func() (*process, error) {
+var (
+	made   atomic.Pointer[process]
+	making sync.Mutex
+)
+
+// theProcess returns the process's key, which the first call makes. A call that fails, because memory could not be locked,
+// leaves it to the next.
+func theProcess() (*process, error) {
+	if p := made.Load(); p != nil {
+		return p, nil
+	}
+	making.Lock()
+	defer making.Unlock()
+	if p := made.Load(); p != nil {
+		return p, nil
+	}
 	key, err := Random(32)
 	if err != nil {
 		return nil, err
 	}
 	p := &process{key: key}
 	_, _ = rand.Read(p.nonce[:])
+	made.Store(p)
 	return p, nil
-})
+}
 
 // boxNonce returns the nonce of a box: its number, 8 bytes, and the 16 that all share. The number comes first because
 // XSalsa20 derives a key from the nonce's first 16 bytes: so each box has a key of its own, and what its decryption may

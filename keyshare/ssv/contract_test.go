@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"math/big"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,9 +94,10 @@ func TestContractVectors(t *testing.T) {
 	}
 }
 
-// The selectors of the functions that have no vector of their own, as the
-// published ABIs give them.
+// The selectors of all functions, those that have no vector of their own too:
+// the published ABIs have each of them, as one that takes coin or does not.
 func TestSelectors(t *testing.T) {
+	v1s, v2 := functions(t, "ssv/contract/abi-v1-ssvnode.txt"), functions(t, "ssv/contract/abi_v2_setter.txt")
 	k := fixture(t, 4)
 	p, operators, validator := k.item.Payload, k.item.Payload.OperatorIDs, k.item.Payload.PublicKey
 	keys := []keyshare.PublicKey{validator}
@@ -123,7 +125,26 @@ func TestSelectors(t *testing.T) {
 		require.Equal(t, selector, hex.EncodeToString(got.Data[:4]))
 		require.Zero(t, (len(got.Data)-4)%32)
 		require.NotNil(t, got.Value)
+		declaration, inV2 := v2[selector]
+		if !inV2 {
+			declaration = v1s[selector]
+		}
+		require.NotEmpty(t, declaration, "%s: in neither ABI", selector)
+		require.Equal(t, strings.HasSuffix(declaration, " payable"), got.Value.Sign() > 0, declaration)
 	}
+}
+
+// functions reads a list of functions made from a published ABI: declarations by
+// selector.
+func functions(t *testing.T, file string) map[string]string {
+	found := map[string]string{}
+	for line := range strings.Lines(string(vectors.Read(t, file))) {
+		if declaration, ok := strings.CutPrefix(strings.TrimSpace(line), "function 0x"); ok {
+			found[declaration[:8]] = declaration
+		}
+	}
+	require.NotEmpty(t, found, file)
+	return found
 }
 
 func TestCallRefusals(t *testing.T) {

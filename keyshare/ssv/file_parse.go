@@ -10,8 +10,10 @@ import (
 	"github.com/claystack/dvkeys/keyshare"
 )
 
-// ParseFile reads a keyshares file of version 1.0.x (one validator at top
-// level), 1.1.x or 1.2.x (the array "shares"). It is strict: a key that occurs
+// ParseFile reads a keyshares file of version 1.0.x, 1.1.x or 1.2.x. The
+// validators are in the array "shares"; files of version 1.0.x may instead have
+// one validator at top level, and beside its sharesData the texts "amount" and
+// "cluster", advice to the reader that is dropped. It is strict: a key that occurs
 // twice, a field that is unknown or missing, a number that is not whole, data
 // after the JSON, an invalid point, an owner whose mixed case does not match
 // EIP-55, or an operator key that is not RSA-2048 are refused; the error is one
@@ -56,19 +58,24 @@ func (r *faults) file(tree any) *File {
 		return &File{}
 	}
 	f := &File{Version: mark}
-	if parts[1] == "0" {
-		r.object(o, "", []string{"version", "data", "payload"}, "createdAt")
-		f.Items = []Item{r.at(0).item(o)}
-	} else {
+	var advice []string
+	early := parts[1] == "0"
+	if early {
+		advice = []string{"amount", "cluster"}
+	}
+	if _, array := o["shares"]; array || !early {
 		r.object(o, "", []string{"version", "shares"}, "createdAt")
 		if o["shares"] != nil { // ssv-keys writes null for none
 			list := r.array(o, "shares", "")
 			f.Items = make([]Item, len(list))
 			for i, v := range list {
 				item := r.at(i)
-				f.Items[i] = item.item(item.object(v, "", []string{"data", "payload"}))
+				f.Items[i] = item.item(item.object(v, "", []string{"data", "payload"}), advice)
 			}
 		}
+	} else {
+		r.object(o, "", []string{"version", "data", "payload"}, "createdAt")
+		f.Items = []Item{r.at(0).item(o, advice)}
 	}
 	if created, ok := r.text(o, "createdAt", ""); ok {
 		t, err := time.Parse(time.RFC3339Nano, created)
@@ -80,14 +87,19 @@ func (r *faults) file(tree any) *File {
 	return f
 }
 
-// item reads the fields data and payload of o.
-func (r *faults) item(o map[string]any) Item {
+// item reads the fields data and payload of o. The fields named by advice are
+// texts that a payload may have and that say nothing of it.
+func (r *faults) item(o map[string]any, advice []string) Item {
 	var it Item
 	if v, ok := o["data"]; ok {
 		it.Data = r.data(r.object(v, "data", []string{"ownerNonce", "ownerAddress", "publicKey", "operators"}))
 	}
 	if v, ok := o["payload"]; ok {
-		it.Payload = r.payload(r.object(v, "payload", []string{"publicKey", "operatorIds", "sharesData"}))
+		payload := r.object(v, "payload", []string{"publicKey", "operatorIds", "sharesData"}, advice...)
+		for _, name := range advice {
+			r.text(payload, name, "payload")
+		}
+		it.Payload = r.payload(payload)
 	}
 	return it
 }

@@ -104,14 +104,30 @@ func TestParseFileVersions(t *testing.T) {
 		_, err = ssv.ParseFile(encode(single, version))
 		require.Error(t, err, version)
 	}
-	for _, version := range []string{"v1.0.0", "v1.0.4"} {
-		f, err := ssv.ParseFile(encode(single, version))
-		require.NoError(t, err, version)
-		require.Equal(t, one.Items, f.Items)
-		require.NoError(t, ssv.Verify(f, nil))
-		_, err = ssv.ParseFile(encode(tree, version))
-		require.Error(t, err, version)
+	for _, version := range []string{"v1.0.0", "v1.0.4", "v1.0.10"} { // from some 1.0.x on ssv-keys wrote the array
+		for _, shape := range []map[string]any{single, tree} {
+			f, err := ssv.ParseFile(encode(shape, version))
+			require.NoError(t, err, version)
+			require.Equal(t, version, f.Version)
+			require.Equal(t, one.Items, f.Items)
+			require.NoError(t, ssv.Verify(f, nil))
+		}
 	}
+
+	// ssv-keys 1.0.4 wrote two texts for the user into the payload.
+	payload := single["payload"].(map[string]any)
+	payload["amount"] = "Amount of SSV tokens to be deposited to your validator's cluster balance"
+	payload["cluster"] = "The latest cluster snapshot data, obtained using the cluster-scanner tool"
+	advised, err := ssv.ParseFile(encode(single, "v1.0.4"))
+	require.NoError(t, err)
+	require.Equal(t, one.Items, advised.Items)
+	_, err = ssv.ParseFile(encode(tree, "v1.2.0"))
+	require.ErrorContains(t, err, `ssv: shares[0].payload: has an unknown field "amount"`)
+	payload["amount"] = 7
+	_, err = ssv.ParseFile(encode(single, "v1.0.4"))
+	require.EqualError(t, err, "ssv: shares[0].payload.amount: is a number, want a string")
+	delete(payload, "amount")
+	delete(payload, "cluster")
 	for _, version := range []string{"v2", "v3", "v4", "v2.0.0", "v1.3.0", "v1.2", "1.2.0", "v1.2.0-rc1", "v1.02.0", "v1.2.00", " v1.2.0", ""} {
 		_, err := ssv.ParseFile(encode(tree, version))
 		require.ErrorContains(t, err, "ssv: version: is \""+version+"\", want v1.0.x, v1.1.x or v1.2.x")
@@ -201,7 +217,8 @@ func TestParseFileRefuses(t *testing.T) {
 		`{"version":"v1.2.0","shares":{}}`:  "ssv: shares: is an object, want an array",
 		`{"version":"v1.2.0"}`:              "ssv: shares: is missing",
 		`{"version":"v1.0.0"}`:              "ssv: data: is missing\nssv: payload: is missing",
-		strings.Repeat("[", 99) + strings.Repeat("]", 99): "ssv: file: nests deeper than 16 at byte 17",
+		`{"version":"v1.0.0","data":{},"payload":{},"shares":[]}`: `ssv: file: has an unknown field "data"`,
+		strings.Repeat("[", 99) + strings.Repeat("]", 99):         "ssv: file: nests deeper than 16 at byte 17",
 	} {
 		_, err := ssv.ParseFile([]byte(bad))
 		require.ErrorContains(t, err, want, bad)

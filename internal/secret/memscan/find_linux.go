@@ -55,8 +55,8 @@ func find(p Pattern) (hits []Hit, err error) {
 		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &mode); err != nil {
 			return nil, fmt.Errorf("memscan: /proc/self/maps has the line %q: %w", line, err)
 		}
-		if mode[0] != 'r' || strings.Contains(line, "[vvar") {
-			continue // guard pages, reserved address space, the kernel's clock
+		if mode[0] != 'r' || strings.Contains(line, "[vvar") || strings.Contains(line, "[vsyscall") {
+			continue // guard pages, reserved address space, the kernel's own pages
 		}
 		if err := s.mapping(from, to, line); err != nil {
 			return nil, err
