@@ -298,6 +298,10 @@ func TestCorrupted(t *testing.T) {
 		{"data after the JSON", "transactions.json", func(dir string) {
 			replace(t, match(t, dir, txs), append(read(t, match(t, dir, txs)), "{}"...))
 		}},
+		{"transaction target twice, in two cases", `transactions.json: has the unknown field "TO"`, func(dir string) {
+			b := bytes.Replace(read(t, match(t, dir, txs)), []byte(`"to": "`), []byte(`"to": "0x388C818CA8B9251b393131C08a736A67ccB19297", "TO": "`), 1)
+			replace(t, match(t, dir, txs), b)
+		}},
 		{"truncated deposits", "deposit_data", func(dir string) {
 			b := read(t, match(t, dir, deposit))
 			replace(t, match(t, dir, deposit), b[:len(b)/2])
