@@ -13,7 +13,6 @@ import (
 	"slices"
 
 	"github.com/claystack/dvkeys"
-	"github.com/claystack/dvkeys/hsm/software"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/keyshare/ssv"
 	"github.com/claystack/dvkeys/signer"
@@ -62,7 +61,6 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		amount      = fs.String("amount", "32", "deposit in the network's token, `number` with up to 9 decimals")
 		validators  = fs.Int("validators", 4, "how many validators to make")
 		format      = fs.String("format", ssv.V120, "`version` of the keyshares file: v1.1.0 or v1.2.0")
-		passphrase  = fs.String("passphrase-file", "", "`file` with the passphrase of the key file; asked for on the terminal if not given")
 	)
 	funding := fs.String("funding", "0", "ETH, a decimal `number`, that the registration adds to the cluster's balance")
 	cluster := fs.String("cluster", "", "`file` with the state of the owner's cluster of these operators, JSON as in transactions.json; none means that it has no cluster yet")
@@ -88,6 +86,9 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 
 	fault := func(name string, err error) (*config, error) { return nil, fmt.Errorf("-%s: %w", name, err) }
 	var err error
+	if c.out == "" {
+		return fault("out", errors.New("is empty, expected a folder"))
+	}
 	if c.verify && !c.given["network"] {
 		*network = networkOf(c.out, *network)
 	}
@@ -161,10 +162,6 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 	}
 	if c.custody.keys == "" && !(c.verify && c.given["keys"]) {
 		c.custody.keys = filepath.Join(c.out, "keys.db")
-	}
-	c.custody.passphrase = prompt(c.custody.keys, diag)
-	if *passphrase != "" {
-		c.custody.passphrase = software.PassphraseFile(*passphrase)
 	}
 	if err := c.custody.check(c.given); err != nil {
 		return nil, err
