@@ -125,7 +125,7 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		return nil, fmt.Errorf("-funding, -cluster: SSV is not on %s", c.spec.Network)
 	}
 	if *cluster != "" {
-		b, err := os.ReadFile(*cluster)
+		b, err := readInput(*cluster)
 		if err == nil {
 			c.spec.Cluster, err = dvkeys.ParseCluster(b)
 		}
@@ -223,8 +223,11 @@ func (c *config) expect() *dvkeys.Expect {
 // token, or else the given one: VerifyFiles says what is wrong then.
 func networkOf(dir, otherwise string) string {
 	var t struct{ Network string }
-	b, err := os.ReadFile(filepath.Join(dir, "transactions.json"))
-	if err != nil || json.Unmarshal(b, &t) != nil {
+	path := filepath.Join(dir, "transactions.json")
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return otherwise
+	}
+	if b, err := os.ReadFile(path); err != nil || json.Unmarshal(b, &t) != nil {
 		return otherwise
 	}
 	if _, err := signer.NetworkByName(t.Network); err != nil {
@@ -233,8 +236,24 @@ func networkOf(dir, otherwise string) string {
 	return t.Network
 }
 
+// maxInput bounds what is read from the files of -operators and -cluster, in bytes.
+const maxInput = 64 << 20
+
+func readInput(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxInput+1))
+	if err == nil && len(b) > maxInput {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxInput)
+	}
+	return b, err
+}
+
 func readOperators(path string) ([]keyshare.Operator, error) {
-	b, err := os.ReadFile(path)
+	b, err := readInput(path)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -113,6 +114,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-format", "v1.0.0"}, "-format"},
 		{[]string{"-operators", "none.json"}, "none.json"},
 		{[]string{"-operators", pass}, "-operators"},
+		{[]string{"-operators", "/dev/zero"}, "-operators: /dev/zero has more than 67108864 bytes"},
+		{[]string{"-out", ""}, "-out: is empty"},
+		{[]string{"-out", pass}, "-out: "},
 		{[]string{"-mnemonic-file", pass}, "-mnemonic-file"},
 		{[]string{"-custody", "paper"}, `-custody: "paper"`},
 		{[]string{"-vault-mount", "x"}, "-vault-mount is of -custody vault"},
@@ -325,6 +329,11 @@ func TestCorrupted(t *testing.T) {
 		{"truncated key file", "keys.db", func(dir string) {
 			b := read(t, filepath.Join(dir, "keys.db"))
 			replace(t, filepath.Join(dir, "keys.db"), b[:len(b)/2])
+		}},
+		{"a pipe", "is not a regular file", func(dir string) {
+			path := match(t, dir, txs)
+			require.NoError(t, os.Remove(path))
+			require.NoError(t, syscall.Mkfifo(path, 0o600))
 		}},
 		{"no folder", "no such file", func(dir string) { require.NoError(t, os.RemoveAll(dir)) }},
 	} {
