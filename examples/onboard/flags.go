@@ -41,7 +41,7 @@ type config struct {
 	first    uint32 // index of the first key of the mnemonic
 	format   string
 	verify   bool
-	example  bool            // an example address is in use
+	examples []string        // flags that were not given and whose example is in use
 	given    map[string]bool // flags on the command line
 }
 
@@ -155,7 +155,7 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		if c.given[name] {
 			continue
 		}
-		c.example = true
+		c.examples = append(c.examples, name)
 		if n := c.spec.Network.Name(); !c.verify && (n == "mainnet" || n == "gnosis") {
 			return fault(name, fmt.Errorf("has to be given on %s", n))
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,7 +42,7 @@ func passphrase(t *testing.T) string {
 func TestOnboard(t *testing.T) {
 	dir, out := onboarded(t)
 	require.Contains(t, out, "4 validators on hoodi")
-	require.Contains(t, out, "example: send nothing")
+	require.Contains(t, out, "examples, not yours: owner, withdrawal. Send nothing of this.")
 
 	names := files(t, dir)
 	require.Len(t, names, 4)
@@ -60,7 +61,27 @@ func TestOnboard(t *testing.T) {
 	require.Equal(t, names, files(t, dir), "nothing was written")
 }
 
-// TestSecondFolder makes the same validators again from the same key file.
+// TestREADME holds the README's first screen to be what the program prints.
+func TestREADME(t *testing.T) {
+	readme, b := string(read(t, "../../README.md")), read(t, operators)
+	_, shown, ok := strings.Cut(readme, "$ make demo\n")
+	require.True(t, ok)
+	shown, _, ok = strings.Cut(shown, "\n$ make test\n")
+	require.True(t, ok)
+	pass := passphrase(t)
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("testdata", 0o700))
+	replace(t, defaultOperators, b)
+	out, err := program("-passphrase-file", pass)
+	require.NoError(t, err)
+	for random, same := range map[string]string{`0x[0-9a-f]{96}`: "KEY", `-\d{10}\.json`: "-TIME.json"} {
+		random := regexp.MustCompile(random)
+		shown, out = random.ReplaceAllString(shown, same), random.ReplaceAllString(out, same)
+	}
+	require.True(t, strings.HasSuffix(shown, out), "README.md has\n%s\nand the program prints\n%s", shown, out)
+}
+
+// TestSameKeysAgain makes the same validators again from the same key file.
 func TestSameKeysAgain(t *testing.T) {
 	dir := t.TempDir()
 	pass, keys := passphrase(t), filepath.Join(dir, "keys.db")
