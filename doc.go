@@ -35,11 +35,11 @@
 //     deposits, exits; its Guard refuses to sign twice, with signer/slashing, and its
 //     Quorum signs with a threshold of members.
 //   - keystore reads and writes mnemonics, derived keys and EIP-2335 files.
-//   - dkg makes keys that nobody ever has whole, and reshares them; [CeremonyRoots] and
-//     [FromCeremony] turn what it made into a [Batch].
 //   - hsm is custody: hsm/software is an encrypted file, hsm/pkcs11 a token, with its
-//     records in a hsm/store, hsm/vault a Vault server; hsm/hsmtest is the test that
-//     every backend passes.
+//     records in a hsm/store, hsm/vault a Vault; hsm/hsmtest is the test that every
+//     backend passes.
+//   - dkg makes keys without a dealer: operators generate them together, over
+//     dkg/transport. [CeremonyRoots] and [FromCeremony] end that in the same files.
 //
 // What protects a secret where, and what does not, is in SECURITY.md.
 package dvkeys

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/claystack/dvkeys/internal/durable"
 	"github.com/claystack/dvkeys/keyshare/ssv"
 	"github.com/claystack/dvkeys/signer"
 )
@@ -66,7 +67,7 @@ func (b *Batch) WriteFiles(dir string, o *FileOptions) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dvkeys: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	if _, err := CheckFolder(dir); err != nil {

@@ -43,13 +43,20 @@ func TestMain(m *testing.M) {
 // onboardAndDie is the child. It kills itself at the at-th event of progress, or,
 // with at = 0, lives until it is done or the parent kills it.
 func onboardAndDie(dir string, at int) error {
+	t := &fatal{}
+	s := spec(t, killCount)
+	keys, err := openKeys(dir)
+	if err := errors.Join(t.err, err); err != nil {
+		return err
+	}
+	defer keys.Close()
 	events := 0
-	batch, err := onboardIn(context.Background(), dir, func(dvkeys.Progress) {
+	batch, err := dvkeys.Onboard(context.Background(), keys, s, &dvkeys.Options{Progress: func(dvkeys.Progress) {
 		if events++; events == at {
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // until the signal arrives
 		}
-	})
+	}})
 	if err != nil {
 		return err
 	}
@@ -57,15 +64,8 @@ func onboardAndDie(dir string, at int) error {
 	return err
 }
 
-func onboardIn(ctx context.Context, dir string, progress func(dvkeys.Progress)) (*dvkeys.Batch, error) {
-	t := &fatal{}
-	s := spec(t, killCount)
-	keys, err := software.Open(filepath.Join(dir, "keys.db"), software.PassphraseFile(filepath.Join(dir, "pass")), nil)
-	if err := errors.Join(t.err, err); err != nil {
-		return nil, err
-	}
-	defer keys.Close()
-	return dvkeys.Onboard(ctx, keys, s, &dvkeys.Options{Progress: progress})
+func openKeys(dir string) (*software.Backend, error) {
+	return software.Open(filepath.Join(dir, "keys.db"), software.PassphraseFile(filepath.Join(dir, "pass")), nil)
 }
 
 // fatal takes the place of a test in the child.
@@ -133,11 +133,14 @@ func killed(t *testing.T, dir string, event int, after time.Duration) {
 // are those of the validators, none lost and none left over.
 func resume(t *testing.T, dir string) {
 	t.Helper()
-	before := keysIn(t, dir)
+	keys, err := openKeys(dir)
+	require.NoError(t, err)
+	defer keys.Close()
+	before := keysIn(t, keys)
 	out := filepath.Join(dir, "out")
 	written, err := dvkeys.CheckFolder(out)
 	if err == nil {
-		batch, err := onboardIn(t.Context(), dir, nil)
+		batch, err := dvkeys.Onboard(t.Context(), keys, spec(t, killCount), nil)
 		require.NoError(t, err)
 		var validators []keyshare.PublicKey
 		for i, v := range batch.Validators {
@@ -145,7 +148,7 @@ func resume(t *testing.T, dir string) {
 			require.Equal(t, uint64(12+i), v.Nonce)
 		}
 		require.Subset(t, validators, before, "a key that was made is a validator's")
-		require.ElementsMatch(t, validators, keysIn(t, dir), "no key is left over")
+		require.ElementsMatch(t, validators, keysIn(t, keys), "no key is left over")
 		_, err = batch.WriteFiles(out, nil)
 		require.NoError(t, err)
 	} else {
@@ -153,19 +156,12 @@ func resume(t *testing.T, dir string) {
 		t.Logf("%d files were finished", len(written))
 	}
 	require.NoError(t, dvkeys.VerifyFiles(out, &dvkeys.Expect{Count: killCount}))
-	require.Len(t, keysIn(t, dir), killCount)
+	require.Len(t, keysIn(t, keys), killCount)
 }
 
-// keysIn lists the keys of the key file in dir, if there is one.
-func keysIn(t *testing.T, dir string) (keys []keyshare.PublicKey) {
+// keysIn lists the keys of a key file.
+func keysIn(t *testing.T, b *software.Backend) (keys []keyshare.PublicKey) {
 	t.Helper()
-	path := filepath.Join(dir, "keys.db")
-	if _, err := os.Stat(path); err != nil {
-		return nil
-	}
-	b, err := software.Open(path, software.PassphraseFile(filepath.Join(dir, "pass")), nil)
-	require.NoError(t, err)
-	defer b.Close()
 	for k, err := range b.List(t.Context()) {
 		require.NoError(t, err)
 		keys = append(keys, k)

@@ -50,12 +50,12 @@ func publish(dir string, files []pendingFile) error {
 // It returns their paths, or none if there is no record.
 func finishPending(dir string) ([]string, error) {
 	path := filepath.Join(dir, pendingName)
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dvkeys: %s: %w", path, err)
 	}
 	p, err := parsePending(b)
 	if err != nil {
@@ -67,7 +67,7 @@ func finishPending(dir string) ([]string, error) {
 		err := durable.Create(to, f.Content, 0o400)
 		if errors.Is(err, fs.ErrExist) {
 			var there []byte
-			if there, err = os.ReadFile(to); err == nil && !bytes.Equal(there, f.Content) {
+			if there, err = readFile(to); err == nil && !bytes.Equal(there, f.Content) {
 				err = fmt.Errorf("dvkeys: %s exists with another content", to)
 			}
 		}
@@ -86,7 +86,7 @@ func parsePending(b []byte) (p pending, err error) {
 		return p, err
 	}
 	for _, f := range p.Files {
-		if !filepath.IsLocal(f.Name) || f.Name != filepath.Base(f.Name) {
+		if !filepath.IsLocal(f.Name) || f.Name != filepath.Base(f.Name) || f.Name == "." {
 			return p, fmt.Errorf("it names %q, a file outside the folder", f.Name)
 		}
 	}

@@ -55,7 +55,7 @@ func TestPublishNeverOverwrites(t *testing.T) {
 }
 
 func TestPendingDamaged(t *testing.T) {
-	for _, record := range []string{"", "{", `{"files":[{"name":"../escape","content":""}]}`, `{"files":[{"name":"/x","content":""}]}`} {
+	for _, record := range []string{"", "{", `{"files":[{"name":"../escape","content":""}]}`, `{"files":[{"name":"/x","content":""}]}`, `{"files":[{"name":".","content":""}]}`} {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, pendingName), []byte(record), 0o600))
 		_, err := CheckFolder(dir)

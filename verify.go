@@ -79,8 +79,21 @@ func VerifyFiles(dir string, e *Expect) error {
 	return nil
 }
 
+// readFile reads a file of a folder that may come from anybody: opening a pipe would
+// wait for its writer, and a device may never end.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
+	}
+	return os.ReadFile(path)
+}
+
 func verifyDeposits(path string, e *Expect) ([]*signer.DepositData, *signer.Network, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,7 +132,7 @@ func verifyDeposits(path string, e *Expect) ([]*signer.DepositData, *signer.Netw
 }
 
 func verifyKeyShares(path string, e *Expect) (*ssv.File, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +148,7 @@ func verifyKeyShares(path string, e *Expect) (*ssv.File, error) {
 
 // verifyTransactions builds the transactions again and compares.
 func verifyTransactions(path string, n *signer.Network, file *ssv.File, deposits []*signer.DepositData, e *Expect) error {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,8 @@ func TestWriteFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, dir, filepath.Dir(name))
 	require.Regexp(t, regexp.MustCompile(`^keystore-m_12381_3600_3_0_0-\d{10}\.json$`), filepath.Base(name))
-	require.InDelta(t, before, stamp(t, name), 5)
+	require.LessOrEqual(t, before, stamp(t, name))
+	require.LessOrEqual(t, stamp(t, name), time.Now().Unix())
 	info, err := os.Stat(name)
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
@@ -164,7 +165,7 @@ func TestKilled(t *testing.T) {
 		require.Eventually(t, func() bool {
 			finished, err := filepath.Glob(filepath.Join(to, "keystore-*.json"))
 			return err == nil && len(finished) > 2*round
-		}, 30*time.Second, time.Millisecond)
+		}, 5*time.Minute, time.Millisecond)
 		require.NoError(t, cmd.Process.Kill())
 		require.Error(t, cmd.Wait())
 		for f, err := range keystore.ReadDir(t.Context(), to, []byte(password)) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/claystack/dvkeys/examples/internal/tokenflag"
@@ -22,7 +23,7 @@ import (
 type custody struct {
 	kind       string
 	keys       string // file: the encrypted keys, or the records that the token has sealed
-	passphrase software.Passphrase
+	passphrase string // file: of the key file's passphrase
 	token      *tokenflag.Flags
 	tokenFlags *flag.FlagSet // those of token alone
 	vault      vaultFlags
@@ -31,6 +32,7 @@ type custody struct {
 func (c *custody) flags(fs *flag.FlagSet) {
 	fs.StringVar(&c.kind, "custody", "software", "where the keys are kept: software (an encrypted file), pkcs11 (records that a token has sealed) or vault (its secrets engine)")
 	fs.StringVar(&c.keys, "keys", "", "`file` of the encrypted or sealed keys (default keys.db in the folder of -out)")
+	fs.StringVar(&c.passphrase, "passphrase-file", "", "`file` with the passphrase of the key file; asked for on the terminal if not given")
 	c.tokenFlags = flag.NewFlagSet("", flag.ContinueOnError)
 	c.token = tokenflag.Register(c.tokenFlags)
 	c.tokenFlags.VisitAll(func(f *flag.Flag) { fs.Var(f.Value, f.Name, f.Usage) })
@@ -96,17 +98,21 @@ func (c *custody) place() string {
 	return c.keys
 }
 
-// ask gets the passphrase at once, so that nothing is written if there is none.
-func (c *custody) ask() error {
+// ask gets the passphrase at once, from its file or the terminal, so that nothing is
+// written if there is none. A token's PIN and a login to Vault come when they are needed.
+func (c *custody) ask(ctx context.Context, diag io.Writer) (pass []byte, err error) {
 	if c.kind != "software" {
-		return nil
+		return nil, nil
 	}
-	pass, err := c.passphrase()
+	if c.passphrase != "" {
+		pass, err = software.PassphraseFile(c.passphrase)()
+	} else {
+		pass, err = askPassphrase(ctx, c.keys, diag)
+	}
 	if err == nil && len(pass) == 0 {
 		err = errors.New("the passphrase is empty")
 	}
-	c.passphrase = func() ([]byte, error) { return pass, err }
-	return err
+	return pass, err
 }
 
 // verify holds that the key file is sound and has the keys. Its records name them, so
@@ -147,7 +153,7 @@ func (c *custody) verify(ctx context.Context, keys []keyshare.PublicKey, given m
 	if err := errors.Join(err, file.Close()); err != nil || !given["passphrase-file"] {
 		return err
 	}
-	backend, err := software.Open(c.keys, c.passphrase, &software.Options{MustExist: true})
+	backend, err := software.Open(c.keys, software.PassphraseFile(c.passphrase), &software.Options{MustExist: true})
 	if err != nil {
 		return err
 	}
@@ -159,12 +165,12 @@ func (c *custody) verify(ctx context.Context, keys []keyshare.PublicKey, given m
 	return errors.Join(err, backend.Close())
 }
 
-// open opens the backend. Files are made if they are not there, and so is the token's
-// key-encryption key.
-func (c *custody) open(ctx context.Context, diag io.Writer) (hsm.Backend, error) {
+// open opens the backend, with the passphrase that ask got. Files are made if they are
+// not there, and so is the token's key-encryption key.
+func (c *custody) open(ctx context.Context, pass []byte, diag io.Writer) (hsm.Backend, error) {
 	switch c.kind {
 	case "software":
-		return software.Open(c.keys, c.passphrase, nil)
+		return software.Open(c.keys, func() ([]byte, error) { return slices.Clone(pass), nil }, nil)
 	case "vault":
 		return c.vault.open(ctx)
 	}

@@ -13,7 +13,6 @@ import (
 	"slices"
 
 	"github.com/claystack/dvkeys"
-	"github.com/claystack/dvkeys/hsm/software"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/keyshare/ssv"
 	"github.com/claystack/dvkeys/signer"
@@ -42,7 +41,7 @@ type config struct {
 	first    uint32 // index of the first key of the mnemonic
 	format   string
 	verify   bool
-	example  bool            // an example address is in use
+	examples []string        // flags that were not given and whose example is in use
 	given    map[string]bool // flags on the command line
 }
 
@@ -62,7 +61,6 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		amount      = fs.String("amount", "32", "deposit in the network's token, `number` with up to 9 decimals")
 		validators  = fs.Int("validators", 4, "how many validators to make")
 		format      = fs.String("format", ssv.V120, "`version` of the keyshares file: v1.1.0 or v1.2.0")
-		passphrase  = fs.String("passphrase-file", "", "`file` with the passphrase of the key file; asked for on the terminal if not given")
 	)
 	funding := fs.String("funding", "0", "ETH, a decimal `number`, that the registration adds to the cluster's balance")
 	cluster := fs.String("cluster", "", "`file` with the state of the owner's cluster of these operators, JSON as in transactions.json; none means that it has no cluster yet")
@@ -88,6 +86,9 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 
 	fault := func(name string, err error) (*config, error) { return nil, fmt.Errorf("-%s: %w", name, err) }
 	var err error
+	if c.out == "" {
+		return fault("out", errors.New("is empty, expected a folder"))
+	}
 	if c.verify && !c.given["network"] {
 		*network = networkOf(c.out, *network)
 	}
@@ -124,7 +125,7 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		return nil, fmt.Errorf("-funding, -cluster: SSV is not on %s", c.spec.Network)
 	}
 	if *cluster != "" {
-		b, err := os.ReadFile(*cluster)
+		b, err := readInput(*cluster)
 		if err == nil {
 			c.spec.Cluster, err = dvkeys.ParseCluster(b)
 		}
@@ -154,17 +155,13 @@ func parseFlags(args []string, diag io.Writer) (*config, error) {
 		if c.given[name] {
 			continue
 		}
-		c.example = true
+		c.examples = append(c.examples, name)
 		if n := c.spec.Network.Name(); !c.verify && (n == "mainnet" || n == "gnosis") {
 			return fault(name, fmt.Errorf("has to be given on %s", n))
 		}
 	}
 	if c.custody.keys == "" && !(c.verify && c.given["keys"]) {
 		c.custody.keys = filepath.Join(c.out, "keys.db")
-	}
-	c.custody.passphrase = prompt(c.custody.keys, diag)
-	if *passphrase != "" {
-		c.custody.passphrase = software.PassphraseFile(*passphrase)
 	}
 	if err := c.custody.check(c.given); err != nil {
 		return nil, err
@@ -226,8 +223,11 @@ func (c *config) expect() *dvkeys.Expect {
 // token, or else the given one: VerifyFiles says what is wrong then.
 func networkOf(dir, otherwise string) string {
 	var t struct{ Network string }
-	b, err := os.ReadFile(filepath.Join(dir, "transactions.json"))
-	if err != nil || json.Unmarshal(b, &t) != nil {
+	path := filepath.Join(dir, "transactions.json")
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return otherwise
+	}
+	if b, err := os.ReadFile(path); err != nil || json.Unmarshal(b, &t) != nil {
 		return otherwise
 	}
 	if _, err := signer.NetworkByName(t.Network); err != nil {
@@ -236,8 +236,24 @@ func networkOf(dir, otherwise string) string {
 	return t.Network
 }
 
+// maxInput bounds what is read from the files of -operators and -cluster, in bytes.
+const maxInput = 64 << 20
+
+func readInput(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxInput+1))
+	if err == nil && len(b) > maxInput {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxInput)
+	}
+	return b, err
+}
+
 func readOperators(path string) ([]keyshare.Operator, error) {
-	b, err := os.ReadFile(path)
+	b, err := readInput(path)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -52,11 +52,13 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	if c.verify {
 		return verify(ctx, c, out)
 	}
-	if written, err := dvkeys.CheckFolder(c.out); err != nil {
-		for _, path := range written {
-			fmt.Fprintln(out, "finished writing", path)
-		}
+	switch written, err := dvkeys.CheckFolder(c.out); {
+	case len(written) > 0:
+		return finished(c, written, out)
+	case errors.Is(err, dvkeys.ErrOutput):
 		return fmt.Errorf("%w; verify it with -verify, or give another folder with -out", err)
+	case err != nil:
+		return fmt.Errorf("-out: %w", err)
 	}
 	if err := c.spec.Check(); err != nil {
 		return err
@@ -67,13 +69,17 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	}
 	defer mnemonic.destroy()
 
-	if err := c.custody.ask(); err != nil {
+	pass, err := c.custody.ask(ctx, diag)
+	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.out, 0o700); err != nil {
-		return err
+	defer clear(pass)
+	if !c.given["keys"] { // the key file comes into the folder, too
+		if err := os.MkdirAll(c.out, 0o700); err != nil {
+			return fmt.Errorf("-out: %w", err)
+		}
 	}
-	keys, err := c.custody.open(ctx, diag)
+	keys, err := c.custody.open(ctx, pass, diag)
 	if err != nil {
 		return err
 	}
@@ -89,6 +95,19 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 		return fmt.Errorf("the files just written do not verify: %w", err)
 	}
 	summarize(out, c, batch, paths)
+	return nil
+}
+
+// finished ends a run whose predecessor, with the same flags, died while it wrote its
+// files. They have just been completed.
+func finished(c *config, written []string, out io.Writer) error {
+	for _, path := range written {
+		fmt.Fprintln(out, "finished writing", path)
+	}
+	if err := dvkeys.VerifyFiles(c.out, c.expect()); err != nil {
+		return fmt.Errorf("a run with other flags was interrupted in %s, and its files are complete now; give another folder with -out: %w", c.out, err)
+	}
+	fmt.Fprintf(out, "%s: the batch of the interrupted run is complete and verified\n", c.out)
 	return nil
 }
 

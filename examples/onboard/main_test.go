@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,7 +42,7 @@ func passphrase(t *testing.T) string {
 func TestOnboard(t *testing.T) {
 	dir, out := onboarded(t)
 	require.Contains(t, out, "4 validators on hoodi")
-	require.Contains(t, out, "example: send nothing")
+	require.Contains(t, out, "examples, not yours: owner, withdrawal. Send nothing of this.")
 
 	names := files(t, dir)
 	require.Len(t, names, 4)
@@ -59,7 +61,27 @@ func TestOnboard(t *testing.T) {
 	require.Equal(t, names, files(t, dir), "nothing was written")
 }
 
-// TestSecondFolder makes the same validators again from the same key file.
+// TestREADME holds the README's first screen to be what the program prints.
+func TestREADME(t *testing.T) {
+	readme, b := string(read(t, "../../README.md")), read(t, operators)
+	_, shown, ok := strings.Cut(readme, "$ make demo\n")
+	require.True(t, ok)
+	shown, _, ok = strings.Cut(shown, "\n$ make test\n")
+	require.True(t, ok)
+	pass := passphrase(t)
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("testdata", 0o700))
+	replace(t, defaultOperators, b)
+	out, err := program("-passphrase-file", pass)
+	require.NoError(t, err)
+	for random, same := range map[string]string{`0x[0-9a-f]{96}`: "KEY", `-\d{10}\.json`: "-TIME.json"} {
+		random := regexp.MustCompile(random)
+		shown, out = random.ReplaceAllString(shown, same), random.ReplaceAllString(out, same)
+	}
+	require.True(t, strings.HasSuffix(shown, out), "README.md has\n%s\nand the program prints\n%s", shown, out)
+}
+
+// TestSameKeysAgain makes the same validators again from the same key file.
 func TestSameKeysAgain(t *testing.T) {
 	dir := t.TempDir()
 	pass, keys := passphrase(t), filepath.Join(dir, "keys.db")
@@ -113,6 +135,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-format", "v1.0.0"}, "-format"},
 		{[]string{"-operators", "none.json"}, "none.json"},
 		{[]string{"-operators", pass}, "-operators"},
+		{[]string{"-operators", "/dev/zero"}, "-operators: /dev/zero has more than 67108864 bytes"},
+		{[]string{"-out", ""}, "-out: is empty"},
+		{[]string{"-out", pass}, "-out: "},
 		{[]string{"-mnemonic-file", pass}, "-mnemonic-file"},
 		{[]string{"-custody", "paper"}, `-custody: "paper"`},
 		{[]string{"-vault-mount", "x"}, "-vault-mount is of -custody vault"},
@@ -298,6 +323,10 @@ func TestCorrupted(t *testing.T) {
 		{"data after the JSON", "transactions.json", func(dir string) {
 			replace(t, match(t, dir, txs), append(read(t, match(t, dir, txs)), "{}"...))
 		}},
+		{"transaction target twice, in two cases", `transactions.json: has the unknown field "TO"`, func(dir string) {
+			b := bytes.Replace(read(t, match(t, dir, txs)), []byte(`"to": "`), []byte(`"to": "0x388C818CA8B9251b393131C08a736A67ccB19297", "TO": "`), 1)
+			replace(t, match(t, dir, txs), b)
+		}},
 		{"truncated deposits", "deposit_data", func(dir string) {
 			b := read(t, match(t, dir, deposit))
 			replace(t, match(t, dir, deposit), b[:len(b)/2])
@@ -321,6 +350,11 @@ func TestCorrupted(t *testing.T) {
 		{"truncated key file", "keys.db", func(dir string) {
 			b := read(t, filepath.Join(dir, "keys.db"))
 			replace(t, filepath.Join(dir, "keys.db"), b[:len(b)/2])
+		}},
+		{"a pipe", "is not a regular file", func(dir string) {
+			path := match(t, dir, txs)
+			require.NoError(t, os.Remove(path))
+			require.NoError(t, syscall.Mkfifo(path, 0o600))
 		}},
 		{"no folder", "no such file", func(dir string) { require.NoError(t, os.RemoveAll(dir)) }},
 	} {

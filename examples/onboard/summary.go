@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/claystack/dvkeys"
@@ -38,7 +39,7 @@ func summarize(out io.Writer, c *config, b *dvkeys.Batch, paths []string) {
 	if _, err := ssv.ContractOn(s.Network.Name()); err != nil {
 		fmt.Fprintf(out, "SSV is not on %s: the transactions register nothing.\n", s.Network)
 	}
-	if c.example {
-		fmt.Fprintln(out, "The owner, the withdrawal address or the operators are an example: send nothing of this.")
+	if len(c.examples) > 0 {
+		fmt.Fprintf(out, "These are examples, not yours: %s. Send nothing of this.\n", strings.Join(c.examples, ", "))
 	}
 }

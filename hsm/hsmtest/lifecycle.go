@@ -101,17 +101,21 @@ func testSign(t *testing.T, s *suite) {
 
 func testSignUntilCancelled(t *testing.T, s *suite) {
 	k := generate(t, s.backend(t), "")
-	roots := make([]keyshare.Root, 100_000) // about a minute's work
+	roots := make([]keyshare.Root, 100_000) // half a minute's work
 	for i := range roots {
 		roots[i] = keyshare.Root{byte(i), byte(i >> 8), byte(i >> 16)}
 	}
+	start := time.Now()
+	_, err := k.SignRoots(t.Context(), roots[:100]...)
+	require.NoError(t, err)
+	all := time.Since(start) * time.Duration(len(roots)/100) // on this machine, as busy as it is
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	start := time.Now()
+	start = time.Now()
 	sigs, err := k.SignRoots(ctx, roots...)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Empty(t, sigs)
-	require.Less(t, time.Since(start), 5*time.Second, "SignRoots honours its context between roots")
+	require.Less(t, time.Since(start), all/4, "SignRoots honours its context between roots")
 	requireSigns(t, k)
 }
 

@@ -2,10 +2,10 @@ package software_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -95,19 +95,29 @@ func TestManyProcessesCreate(t *testing.T) {
 	require.Len(t, entries, 1, "no temporary file is left")
 }
 
-// TestKilledAtAnyTime kills a process that makes keys on four goroutines, again and again on the same file.
+// TestKilledAtAnyTime kills a process that makes keys on four goroutines, again and again on the same file, each time
+// when it has told of some keys more.
 func TestKilledAtAnyTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.db")
-	told := ""
+	told, lines := "", 0
 	for range 8 {
+		lines += 1 + rand.IntN(40)
 		c := command(t, "generate at once", path)
-		var out bytes.Buffer
-		c.Stdout = &out
+		out, err := c.StdoutPipe()
+		require.NoError(t, err)
 		require.NoError(t, c.Start())
-		time.Sleep(20*time.Millisecond + rand.N(150*time.Millisecond))
+		r := bufio.NewReader(out)
+		for range lines {
+			line, err := r.ReadString('\n')
+			require.NoError(t, err)
+			told += line
+		}
+		time.Sleep(rand.N(5 * time.Millisecond))
 		require.NoError(t, c.Process.Kill())
+		rest, err := io.ReadAll(r)
+		require.NoError(t, err)
 		c.Wait()
-		told += out.String()
+		told += string(rest)
 	}
 	highest := -1
 	for line := range strings.Lines(told) {

@@ -84,32 +84,67 @@ func parse(name string, content []byte) (*source, error) {
 	}, err
 }
 
-// walk calls f with each file of the module: its slash-separated path from the root, and its content. What git does
-// not keep (its own folder, the demo's output) and nested modules are left out.
+// walk calls f with each file of the module: its slash-separated path from the root, and its content. What .gitignore
+// names (the output of the README's commands above all), git's own folder and nested modules are left out.
 func walk(f func(name string, content []byte) error) error {
+	patterns, err := os.ReadFile(filepath.Join(root(), ".gitignore"))
+	if err != nil {
+		return err
+	}
 	return filepath.WalkDir(root(), func(p string, d fs.DirEntry, err error) error {
+		if err != nil || p == root() {
+			return err
+		}
+		name, err := filepath.Rel(root(), p)
 		if err != nil {
 			return err
 		}
+		name = filepath.ToSlash(name)
 		if d.IsDir() {
-			if p == root() {
-				return nil
-			}
-			if _, err := os.Stat(filepath.Join(p, "go.mod")); err == nil || d.Name() == ".git" || d.Name() == "onboard-out" {
+			if _, err := os.Stat(filepath.Join(p, "go.mod")); err == nil || name == ".git" || ignored(string(patterns), name+"/") {
 				return filepath.SkipDir
 			}
 			return nil
 		}
-		name, err := filepath.Rel(root(), p)
-		if err != nil || !d.Type().IsRegular() || name == ".git" { // a worktree's is a file
-			return err
+		if !d.Type().IsRegular() || name == ".git" || ignored(string(patterns), name) { // .git is a file in a worktree
+			return nil
 		}
 		content, err := os.ReadFile(p)
 		if err != nil {
 			return err
 		}
-		return f(filepath.ToSlash(name), content)
+		return f(name, content)
 	})
+}
+
+// ignored reports whether a path from the root, that of a folder with a slash at its end, is named by one of the two
+// kinds of patterns that this repository's .gitignore has: /path from the root, and *.ext.
+func ignored(patterns, name string) bool {
+	for pattern := range strings.Lines(patterns) {
+		pattern = strings.TrimSpace(pattern)
+		if at, ok := strings.CutPrefix(pattern, "/"); ok && at == name {
+			return true
+		}
+		if ext, ok := strings.CutPrefix(pattern, "*"); ok && strings.HasSuffix(name, ext) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestIgnored(t *testing.T) {
+	const patterns = "/out/\n/pin\n*.prof\n"
+	for _, name := range []string{"out/", "pin", "a.prof", "a/b.prof"} {
+		require.True(t, ignored(patterns, name), name)
+	}
+	for _, name := range []string{"out", "a/out/", "a/pin", "pin/", "prof", "a.prof/"} {
+		require.False(t, ignored(patterns, name), name)
+	}
+	content, err := os.ReadFile(filepath.Join(root(), ".gitignore"))
+	require.NoError(t, err)
+	for pattern := range strings.Lines(string(content)) {
+		require.Regexp(t, `^(/[^*?!\[]+|\*\.[a-z]+)\n$`, pattern, "ignored knows no such pattern")
+	}
 }
 
 // mustSources returns the module's Go files and fails when there are none.

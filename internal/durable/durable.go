@@ -5,8 +5,10 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // tempPattern names files that are being written. A process that dies leaves one
@@ -36,6 +38,24 @@ func Create(path string, data []byte, mode os.FileMode) (err error) {
 // Remove deletes a file and waits until the disk knows.
 func Remove(path string) error {
 	return errors.Join(os.Remove(path), SyncDir(filepath.Dir(path)))
+}
+
+// MkdirAll makes a folder, and those above it that do not exist, and waits until the
+// disk knows all of their names. That goes for folders that exist, too: whoever made
+// them may not have waited.
+func MkdirAll(dir string, mode os.FileMode) error {
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(dir)
+	for parent := filepath.Dir(dir); err == nil && parent != dir; parent = filepath.Dir(dir) {
+		err = SyncDir(parent)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+			err = nil // not ours to read, or of a file system that does not know syncing: older than this call
+		}
+		dir = parent
+	}
+	return err
 }
 
 // SyncDir makes the names in a directory durable.

@@ -32,3 +32,17 @@ func TestCreate(t *testing.T) {
 	require.NoFileExists(t, path)
 	require.ErrorIs(t, durable.Create(filepath.Join(dir, "none", "b"), nil, 0o600), fs.ErrNotExist)
 }
+
+func TestMkdirAll(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	require.NoError(t, durable.MkdirAll(dir, 0o700))
+	require.NoError(t, durable.MkdirAll(dir, 0o700), "it exists")
+	info, err := os.Stat(filepath.Dir(dir))
+	require.NoError(t, err)
+	require.Equal(t, fs.ModeDir|0o700, info.Mode())
+	t.Chdir(dir)
+	require.NoError(t, durable.MkdirAll("c", 0o700))
+	require.DirExists(t, filepath.Join(dir, "c"))
+	require.NoError(t, durable.Create("file", nil, 0o600))
+	require.ErrorContains(t, durable.MkdirAll(filepath.Join("file", "d"), 0o700), "not a directory")
+}

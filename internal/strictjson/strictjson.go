@@ -1,13 +1,19 @@
 // Package strictjson reads JSON as encoding/json does, but refuses what has two
-// readings: a key that occurs twice in an object, data after the value, and bytes
-// that are not UTF-8.
+// readings: a key that occurs twice in an object, a key that is a field's name but
+// for its case, data after the value, and bytes that are not UTF-8.
 package strictjson
 
 import (
 	"bytes"
+	"cmp"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -66,14 +72,70 @@ func uniqueKeys(d *json.Decoder, depth int) error {
 }
 
 // Decode checks b as Check does and decodes it into v, a pointer to a struct, whose
-// fields are all the keys that there may be.
+// fields are all the keys that there may be, by their exact names. encoding/json by
+// itself takes a name in any case, so that {"to":1,"TO":2} has the value 2 to it and
+// 1 to most other readers.
 func Decode(b []byte, v any) error {
 	if err := Check(b); err != nil {
 		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
+	if string(bytes.TrimSpace(b)) == "null" {
+		return errors.New("is null, expected an object")
+	}
+	if err := exactNames(b, reflect.TypeOf(v)); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, v)
+}
+
+var (
+	decodesJSON = reflect.TypeFor[json.Unmarshaler]()
+	decodesText = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// exactNames returns an error if an object of b, which is valid JSON for a value of
+// type t, has a key that is not the name of a field. What decodes itself is passed
+// over, and so is a value of the wrong kind: decoding says so.
+func exactNames(b []byte, t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if p := reflect.PointerTo(t); p.Implements(decodesJSON) || p.Implements(decodesText) {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		var items []json.RawMessage
+		if json.Unmarshal(b, &items) != nil {
+			return nil
+		}
+		for _, item := range items {
+			if err := exactNames(item, t.Elem()); err != nil {
+				return err
+			}
+		}
+	case reflect.Struct:
+		var members map[string]json.RawMessage
+		if json.Unmarshal(b, &members) != nil {
+			return nil
+		}
+		fields := make(map[string]reflect.Type, t.NumField())
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			fields[cmp.Or(name, f.Name)] = f.Type
+		}
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			field, known := fields[name]
+			if !known {
+				return fmt.Errorf("has the unknown field %.40q", name)
+			}
+			if err := exactNames(members[name], field); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Object checks b as Check does and returns the members of the one object that it

@@ -1,6 +1,7 @@
 package strictjson_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -34,6 +35,41 @@ func TestDecode(t *testing.T) {
 	require.ErrorContains(t, strictjson.Decode([]byte(`{"B":7}`), &v), "unknown field")
 	require.ErrorContains(t, strictjson.Decode([]byte(`{"A":7,"A":8}`), &v), "twice")
 	require.ErrorContains(t, strictjson.Decode([]byte(`{"A":7}x`), &v), "not one JSON value")
+	require.ErrorContains(t, strictjson.Decode([]byte(` null `), &v), "is null, expected an object")
+	require.ErrorContains(t, strictjson.Decode([]byte(`{"A":"x"}`), &v), "cannot unmarshal string")
+}
+
+// text is a type that decodes itself.
+type text string
+
+func (x *text) UnmarshalText(b []byte) error { *x = text(b); return nil }
+
+// TestDecodeExactNames holds that a key in another case than its field's name, which
+// encoding/json would take, is refused at every depth.
+func TestDecodeExactNames(t *testing.T) {
+	type inner struct {
+		Value text `json:"value,omitempty"`
+		Plain int
+	}
+	type outer struct {
+		To   string    `json:"to"`
+		List []inner   `json:"list"`
+		Two  [2]*inner `json:"two"`
+		One  *inner    `json:"one"`
+	}
+	var v outer
+	require.NoError(t, strictjson.Decode([]byte(`{"to":"a","list":[{"value":"b","Plain":1}],"two":[null,{"value":"c"}],"one":null}`), &v))
+	require.Equal(t, outer{"a", []inner{{"b", 1}}, [2]*inner{nil, {"c", 0}}, nil}, v)
+	for bad, name := range map[string]string{
+		`{"to":"a","TO":"b"}`:         "TO",
+		`{"To":"a"}`:                  "To",
+		`{"list":[{},{"Value":"b"}]}`: "Value",
+		`{"list":[{"plain":1}]}`:      "plain",
+		`{"two":[{"VALUE":"b"}]}`:     "VALUE",
+		"{\"li\u017ft\":[]}":          "li\u017ft", // a long s, which folds to s
+	} {
+		require.ErrorContains(t, strictjson.Decode([]byte(bad), &v), fmt.Sprintf("has the unknown field %q", name), bad)
+	}
 }
 
 func TestObject(t *testing.T) {

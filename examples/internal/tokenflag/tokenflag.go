@@ -6,12 +6,9 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"os"
 
-	"golang.org/x/term"
-
+	"github.com/claystack/dvkeys/examples/internal/prompt"
 	"github.com/claystack/dvkeys/hsm/pkcs11"
 	"github.com/claystack/dvkeys/hsm/store"
 	"github.com/claystack/dvkeys/hsm/store/postgres"
@@ -41,7 +38,7 @@ func Register(fs *flag.FlagSet) *Flags {
 }
 
 // Config returns the token's configuration, which has a store if one was named. The PIN is asked for on the terminal, with
-// the prompt on diag, unless a file was named.
+// the prompt on diag and until ctx ends, unless a file was named.
 func (f *Flags) Config(ctx context.Context, diag io.Writer) (c pkcs11.Config, err error) {
 	c = f.config
 	c.CreateKEK = true
@@ -49,7 +46,7 @@ func (f *Flags) Config(ctx context.Context, diag io.Writer) (c pkcs11.Config, er
 		slot := uint(f.slot)
 		c.Slot = &slot
 	}
-	c.PIN = prompt(diag)
+	c.PIN = pin(ctx, diag)
 	if f.pinFile != "" {
 		c.PIN = pkcs11.PINFile(f.pinFile)
 	}
@@ -67,14 +64,13 @@ func (f *Flags) Config(ctx context.Context, diag io.Writer) (c pkcs11.Config, er
 	return c, err
 }
 
-func prompt(diag io.Writer) pkcs11.PIN {
+// pin asks for the PIN on the terminal.
+func pin(ctx context.Context, diag io.Writer) pkcs11.PIN {
 	return func() ([]byte, error) {
-		stdin := int(os.Stdin.Fd())
-		if !term.IsTerminal(stdin) {
-			return nil, errors.New("give -pin-file, or run on a terminal")
+		pin, err := prompt.Secret(ctx, diag, "PIN of the token: ")
+		if errors.Is(err, prompt.ErrNoTerminal) {
+			err = errors.New("give -pin-file, or run on a terminal")
 		}
-		fmt.Fprint(diag, "PIN of the token: ")
-		defer fmt.Fprintln(diag)
-		return term.ReadPassword(stdin)
+		return pin, err
 	}
 }
