@@ -26,7 +26,7 @@ type complaint struct {
 // evidence says which messages a complaint of each code carries. d is the accused, e
 // the second of a pair, i the accuser.
 //
-//	CodeEquivocation            two messages of d
+//	CodeEquivocation            two messages of d, as stubs
 //	a fault of a Hello          Hello_d
 //	CodeDuplicate of Hellos     Hello_d, Hello_e
 //	a fault of a Deal           Hello_d, Deal_d
@@ -107,9 +107,13 @@ func (s *session) judge(m *message, view *view) (*verdict, error) {
 // openEvidence checks the signatures of what a complaint carries, and that the first
 // message is the accused's.
 func (s *session) openEvidence(c *complaint) ([]*message, bool) {
+	open := s.open
+	if c.code == CodeEquivocation {
+		open = s.openStub
+	}
 	var out []*message
 	for _, raw := range c.messages {
-		m, err := s.open(raw)
+		m, err := open(raw)
 		if err != nil {
 			return nil, false
 		}
@@ -202,7 +206,7 @@ func (s *session) examinePair(m []*message) *verdict {
 	if a.sender == b.sender || a.ssid != b.ssid {
 		return nil
 	}
-	if _, _, found := duplicates(func(i int) [][]byte { return deals[i].constants() }, 2); !found {
+	if _, _, found := twinDeals(deals); !found {
 		return nil
 	}
 	return guilty(CodeDuplicate, RoundDeal.String(), a.sender, b.sender)

@@ -13,6 +13,7 @@ import (
 // Complaints that are not true fall back on who makes them.
 func TestFalseComplaints(t *testing.T) {
 	const accused = keyshare.Index(33)
+	stub := func(p *Party, r Round, id keyshare.Index) []byte { return p.slots[slot{r, id}].stub() }
 	hello := func(p *Party, id keyshare.Index) []byte { return p.slots[slot{RoundHello, id}].raw }
 	dealt := func(p *Party, id keyshare.Index) []byte { return p.slots[slot{RoundDeal, id}].raw }
 	about := func(code Code, messages func(p *Party) [][]byte) func(p *Party) *complaint {
@@ -28,13 +29,25 @@ func TestFalseComplaints(t *testing.T) {
 		}
 	}
 	list := map[string]func(p *Party) *complaint{
-		"no evidence":                   about(CodeProof, func(*Party) [][]byte { return nil }),
-		"evidence of another":           about(CodeProof, func(p *Party) [][]byte { return [][]byte{hello(p, 11), dealt(p, 11)} }),
-		"evidence that is no message":   about(CodeProof, func(*Party) [][]byte { return [][]byte{{1, 2, 3}} }),
-		"forged evidence":               about(CodeProof, func(p *Party) [][]byte { h := slices.Clone(hello(p, accused)); h[60] ^= 1; return [][]byte{h} }),
-		"one message twice":             about(CodeEquivocation, func(p *Party) [][]byte { return [][]byte{hello(p, accused), hello(p, accused)} }),
-		"messages of two rounds":        about(CodeEquivocation, both),
-		"messages of two operators":     about(CodeEquivocation, func(p *Party) [][]byte { return [][]byte{hello(p, accused), hello(p, 11)} }),
+		"no evidence":                 about(CodeProof, func(*Party) [][]byte { return nil }),
+		"evidence of another":         about(CodeProof, func(p *Party) [][]byte { return [][]byte{hello(p, 11), dealt(p, 11)} }),
+		"evidence that is no message": about(CodeProof, func(*Party) [][]byte { return [][]byte{{1, 2, 3}} }),
+		"forged evidence":             about(CodeProof, func(p *Party) [][]byte { h := slices.Clone(hello(p, accused)); h[60] ^= 1; return [][]byte{h} }),
+		"one message twice": about(CodeEquivocation, func(p *Party) [][]byte {
+			return [][]byte{stub(p, RoundHello, accused), stub(p, RoundHello, accused)}
+		}),
+		"messages of two rounds": about(CodeEquivocation, func(p *Party) [][]byte {
+			return [][]byte{stub(p, RoundHello, accused), stub(p, RoundDeal, accused)}
+		}),
+		"messages of two operators": about(CodeEquivocation, func(p *Party) [][]byte {
+			return [][]byte{stub(p, RoundHello, accused), stub(p, RoundHello, 11)}
+		}),
+		"a stub of another body": about(CodeEquivocation, func(p *Party) [][]byte {
+			m := *p.slots[slot{RoundHello, accused}]
+			m.bodyHash[0] ^= 1
+			return [][]byte{stub(p, RoundHello, accused), m.stub()}
+		}),
+		"whole messages for stubs":      about(CodeEquivocation, both),
 		"a good Hello":                  about(CodeProof, func(p *Party) [][]byte { return [][]byte{hello(p, accused)} }),
 		"good Hellos, as twins":         about(CodeDuplicate, func(p *Party) [][]byte { return [][]byte{hello(p, accused), hello(p, 11)} }),
 		"a Hello as its own twin":       about(CodeDuplicate, func(p *Party) [][]byte { return [][]byte{hello(p, accused), hello(p, accused)} }),
@@ -44,6 +57,8 @@ func TestFalseComplaints(t *testing.T) {
 		"another's Hello for the Deal":  about(CodeOpening, func(p *Party) [][]byte { return [][]byte{hello(p, accused), dealt(p, 11)} }),
 		"only the Deal":                 about(CodeOpening, func(p *Party) [][]byte { return [][]byte{dealt(p, accused)} }),
 		"a code that does not exist":    about(99, both),
+		"of who takes no part":          func(p *Party) *complaint { return &complaint{accused: 99, code: CodeOpening, messages: both(p)} },
+		"of itself":                     func(p *Party) *complaint { return &complaint{accused: 22, code: CodeOpening, messages: both(p)} },
 		"a good share, as not sealed":   revealed(CodeSealed, func(*Party, *complaint) {}),
 		"a good share, as off":          revealed(CodeShare, func(*Party, *complaint) {}),
 		"another secret":                revealed(CodeSealed, func(p *Party, c *complaint) { copy(c.shared[:], anotherPoint(t)) }),
@@ -131,22 +146,7 @@ func TestTwins(t *testing.T) {
 			if from != 33 || m.round != RoundHello {
 				return [][]byte{raw}
 			}
-			// 33 knows the secret of 22's key and proves it in its own name.
-			a, b := w.nodes[22].party, w.nodes[33].party
-			h, _ := parseHello(m.body)
-			require.NoError(t, a.use(roleKey, 0, 0, func(e []byte) error {
-				k, err := bls.PublicKeyOf(e)
-				require.NoError(t, err)
-				h.key = k.Bytes()
-				nonce, err := bls.GenerateScalar()
-				require.NoError(t, err)
-				proof, err := bls.Prove(e, nonce.Bytes(), b.possession(33, h.key))
-				h.proof = proofBytes(proof)
-				return err
-			}))
-			twin, err := sign(RoundHello, b.id, b.me, b.config.Identity, h.bytes())
-			require.NoError(t, err)
-			return [][]byte{twin.raw}
+			return [][]byte{twinHello(t, w.nodes[22].party, w.nodes[33].party).raw}
 		}
 		for _, id := range w.order { // 22 first
 			w.start(id)
@@ -160,53 +160,197 @@ func TestTwins(t *testing.T) {
 		for _, id := range w.order {
 			w.start(id)
 		}
-		// 33 deals with the constant of 22, which 22 has told it, and announces so.
-		a, b := w.nodes[22].party, w.nodes[33].party
-		f := polynomialOf(t, a)
-		var points []byte
-		for _, p := range f.Commit() {
-			k := p.Bytes()
-			points = append(points, k[:]...)
-		}
-		h, _ := parseHello(b.own(RoundHello).body)
-		_, salt, err := b.commitments()
-		require.NoError(t, err)
-		h.commit = b.commitmentTo(33, salt, []dealtKey{{points: points}})
-		changed, err := sign(RoundHello, b.id, b.me, b.config.Identity, h.bytes())
-		require.NoError(t, err)
-		b.slots[slot{RoundHello, 33}] = changed
-		b.hellos[2], _ = b.checkHello(changed)
-		for i, p := range w.queue {
-			if p.from == 33 {
-				w.queue[i].raw = changed.raw
-			}
-		}
-		w.mutate = func(from, _ keyshare.Index, raw []byte) [][]byte {
-			m, _ := parseMessage(raw)
-			if from == 33 && m.round == RoundComplaint {
-				return nil // of the Deal that it made first
-			}
-			if from != 33 || m.round != RoundDeal {
-				return [][]byte{raw}
-			}
-			d, _ := parseDeal(m.body, b.params)
-			d.keys[0].points = points
-			require.NoError(t, f.UseConstant(func(c []byte) error {
-				nonce, err := bls.GenerateScalar()
-				require.NoError(t, err)
-				proof, err := bls.Prove(c, nonce.Bytes(), b.knowledge(d.ssid, 33, 0, points[:pointSize]))
-				p := proofBytes(proof)
-				d.keys[0].proof = p[:]
-				return err
-			}))
-			twin, err := sign(RoundDeal, b.id, b.me, b.config.Identity, d.bytes())
-			require.NoError(t, err)
-			return [][]byte{twin.raw}
-		}
+		w.redeal(33, polynomialOf(t, w.nodes[22].party)) // 22 has told it
 		w.drain()
 		require.Equal(t, map[Code]int{CodeDuplicate: 2}, w.oracle(22, 33))
 		require.Equal(t, []keyshare.Index{22, 33}, w.nodes[44].party.Abort().Faulty)
 	})
+}
+
+// twinHello is a Hello of b with a's key, whose secret b knows and proves in its own name.
+func twinHello(t testing.TB, a, b *Party) *checkedHello {
+	h, _ := parseHello(b.own(RoundHello).body)
+	require.NoError(t, a.use(roleKey, 0, 0, func(e []byte) error {
+		k, err := bls.PublicKeyOf(e)
+		require.NoError(t, err)
+		h.key = k.Bytes()
+		nonce, err := bls.GenerateScalar()
+		require.NoError(t, err)
+		proof, err := bls.Prove(e, nonce.Bytes(), b.possession(b.me.ID, h.key))
+		h.proof = proofBytes(proof)
+		return err
+	}))
+	twin, err := sign(RoundHello, b.id, b.me, b.config.Identity, h.bytes())
+	require.NoError(t, err)
+	checked, code := b.checkHello(twin)
+	require.Zero(t, code)
+	return checked
+}
+
+// redeal gives an operator another Deal in the place of its own, and the Hello that
+// announces it, before anybody has got its Hello.
+func (w *net) redeal(id keyshare.Index, polynomials ...*bls.Polynomial) {
+	p := w.nodes[id].party
+	seed := cloneSeed(w.t, p.seed)
+	var keys []dealtKey
+	for _, f := range polynomials {
+		var k dealtKey
+		for _, c := range f.Commit() {
+			b := c.Bytes()
+			k.points = append(k.points, b[:]...)
+		}
+		keys = append(keys, k)
+	}
+	h, _ := parseHello(p.own(RoundHello).body)
+	_, salt, err := p.commitments()
+	require.NoError(w.t, err)
+	h.commit = p.commitmentTo(id, salt, keys)
+	changed, err := sign(RoundHello, p.id, p.me, p.config.Identity, h.bytes())
+	require.NoError(w.t, err)
+	p.slots[slot{RoundHello, id}] = changed
+	at, _ := position(p.people, id)
+	p.hellos[at], _ = p.checkHello(changed)
+	for i, packet := range w.queue {
+		if packet.from == id {
+			w.queue[i].raw = changed.raw
+		}
+	}
+	var dealt []byte
+	w.mutate = func(from, _ keyshare.Index, raw []byte) [][]byte {
+		m, err := parseMessage(raw)
+		require.NoError(w.t, err)
+		if from == id && m.round == RoundComplaint {
+			return nil // of the Deal that it made first
+		}
+		if from != id || m.round != RoundDeal {
+			return [][]byte{raw}
+		}
+		if dealt != nil {
+			return [][]byte{dealt}
+		}
+		d, _ := parseDeal(m.body, p.params)
+		p.seed = cloneSeed(w.t, seed) // which it has lost when it complained of itself
+		for v, f := range polynomials {
+			d.keys[v].points = keys[v].points
+			require.NoError(w.t, f.UseConstant(func(c []byte) error {
+				nonce, err := bls.GenerateScalar()
+				require.NoError(w.t, err)
+				proof, err := bls.Prove(c, nonce.Bytes(), p.knowledge(d.ssid, id, v, keys[v].points[:pointSize]))
+				b := proofBytes(proof)
+				d.keys[v].proof = b[:]
+				return err
+			}))
+			for j, o := range p.params.Operators {
+				share, err := f.Evaluate(uint64(o.ID))
+				require.NoError(w.t, err)
+				sealFor(&attack{w: w, id: id}, d, v, j, share.Bytes())
+			}
+		}
+		changed, err := sign(RoundDeal, p.id, p.me, p.config.Identity, d.bytes())
+		require.NoError(w.t, err)
+		dealt = changed.raw
+		return [][]byte{dealt}
+	}
+}
+
+// Who deals one constant for two keys harms nobody, and can not make a twin of another of it.
+func TestOneConstantTwice(t *testing.T) {
+	deals := map[keyshare.Index]*message{}
+	w := newNet(t, generateParams(t, 4, 3, 2), 3)
+	for _, id := range w.order {
+		w.start(id)
+	}
+	f := polynomialOf(t, w.nodes[33].party)
+	w.redeal(33, f, f)
+	change := w.mutate
+	w.mutate = func(from, to keyshare.Index, raw []byte) [][]byte {
+		m, err := parseMessage(raw)
+		require.NoError(t, err)
+		if from == 33 && m.round == RoundConfirm { // of the Deal that it made first
+			return nil
+		}
+		out := change(from, to, raw)
+		if len(out) > 0 && m.round == RoundDeal {
+			deals[from], err = parseMessage(out[0])
+			require.NoError(t, err)
+		}
+		return out
+	}
+	w.drain()
+	require.Empty(t, w.oracle(33), "honest parties confirm")
+	require.NotNil(t, w.nodes[11].party.own(RoundConfirm))
+
+	p := w.nodes[11].party
+	hello := func(id keyshare.Index) []byte { return p.slots[slot{RoundHello, id}].raw }
+	for _, accused := range [][2]keyshare.Index{{11, 33}, {33, 11}} {
+		c := &complaint{accused: accused[0], code: CodeDuplicate}
+		for _, id := range accused {
+			c.messages = append(c.messages, hello(id), deals[id].raw)
+		}
+		liar := w.nodes[33].party
+		m, err := liar.signComplaint(c, liar.me, liar.config.Identity)
+		require.NoError(t, err)
+		faulty, code, err := VerifyEvidence(p.params, nil, nil, m.raw)
+		require.NoError(t, err)
+		require.Equal(t, CodeComplaint, code)
+		require.Equal(t, []keyshare.Index{33}, faulty)
+	}
+}
+
+// Transcripts in which two dealt one constant are refused, whoever confirmed them.
+func TestTwinsInTranscript(t *testing.T) {
+	w := newNet(t, generateParams(t, 3, 3, 1), 3)
+	for _, id := range w.order {
+		w.start(id)
+	}
+	twin := twinHello(t, w.nodes[22].party, w.nodes[33].party)
+	w.redeal(33, polynomialOf(t, w.nodes[22].party))
+	w.drain()
+	require.Equal(t, map[Code]int{CodeDuplicate: 1}, w.oracle(22, 33))
+	p := w.nodes[11].party
+	groups, err := p.groups(p.checked)
+	require.NoError(t, err)
+	view, err := p.newView(p.hellos, p.checked, groups, nil)
+	require.NoError(t, err)
+	_, err = p.readTranscript(p.transcriptBytes(view))
+	require.ErrorContains(t, err, "Deals of operators 22 and 33: B08")
+	view.hellos = []*checkedHello{p.hellos[0], p.hellos[1], twin}
+	_, err = p.readTranscript(p.transcriptBytes(view))
+	require.ErrorContains(t, err, "Hellos of operators 22 and 33: B08")
+}
+
+// However long the two messages of one slot are, the Complaint of them is a short one that
+// others take, and that the party can open again.
+func TestEquivocationOfLongMessages(t *testing.T) {
+	w := newNet(t, generateParams(t, 4, 3, 2), 1)
+	for _, id := range w.order {
+		w.start(id)
+	}
+	w.drain()
+	w = newNet(t, w.nodes[11].config.Params, 1)
+	for _, id := range w.order {
+		w.start(id)
+	}
+	p := w.nodes[22].party
+	var long [][]byte
+	for i := range byte(2) {
+		body := make([]byte, p.longest(RoundComplaint))
+		body[0] = i
+		m, err := sign(RoundComplaint, p.id, p.me, p.config.Identity, body)
+		require.NoError(t, err)
+		long = append(long, m.raw)
+	}
+	require.True(t, w.step(11, long...))
+	judge := w.nodes[11].party
+	require.Equal(t, CodeEquivocation, judge.Abort().Code)
+	require.Less(t, len(judge.Abort().Evidence), 2000)
+	w.drain()
+	require.Equal(t, 3, w.oracle(22)[CodeEquivocation])
+	again, err := New(w.nodes[11].config, w.nodes[11].journal)
+	require.NoError(t, err)
+	_, err = again.Step()
+	require.NoError(t, err)
+	require.Equal(t, judge.Abort(), again.Abort())
 }
 
 func TestVerifyEvidenceRefusals(t *testing.T) {

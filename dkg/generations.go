@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/claystack/dvkeys/internal/strictjson"
@@ -46,13 +47,20 @@ var ErrGeneration = errors.New("dkg: this generation of the key may not sign")
 //	current   signs
 //	prepared  the certificate of the next generation is complete, and its share in
 //	          custody; the current one goes on signing
-//	signed    this member has agreed to one activation, and will agree to no other
-//	active    the activation has the validator's signature: the old generation signs
-//	          before Stop, none between Stop and Start, the new one from Start on
+//	signed    this member has agreed to one activation, and will agree to no other; the
+//	          current generation signs before Stop, and from then on none
+//	active    the activation has the validator's signature: the new generation signs from
+//	          Start on, or MinGap after this member has learned of it, if that is later
 //
 // The certificate alone, or messages that all are ready, never end the old generation:
 // such messages can be shown to some members and not to others, and then neither group
 // could sign. The activation is one signature that convinces everybody.
+//
+// Who has agreed stops at Stop, whether it has seen the whole signature or not, since
+// others may have it and begin with the new shares. So agree early, and choose Stop far
+// enough ahead that a threshold of the old members has agreed by then: while fewer have,
+// those who have do not sign, and the others need to be a threshold by themselves. An
+// activation can still be agreed to and completed after its Stop.
 //
 // Store its JSON durably after each change, before acting on it; it holds nothing
 // secret. It is safe for concurrent use.
@@ -66,6 +74,7 @@ type generations struct {
 	Next    *Lineage    `json:"next,omitempty"`
 	Signed  *Activation `json:"signed,omitempty"`
 	Active  *Activation `json:"active,omitempty"`
+	First   uint64      `json:"first,omitempty"` // with Active: the first epoch of the next generation here
 }
 
 // NewGenerations begins with a generation that signs now. A new member, who had no
@@ -77,15 +86,19 @@ func NewGenerations(current *Lineage) *Generations {
 // Prepare takes the next generation, whose certificate is complete and whose share is
 // stored. Another one can take its place until this member has signed an activation.
 func (g *Generations) Prepare(next *Lineage) error {
+	if next == nil || next.Group == nil {
+		return errors.New("dkg: the next generation is missing")
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.s.Signed != nil || g.s.Active != nil:
+	if g.s.Next != nil && g.s.Next.Hash() == next.Hash() {
+		return nil
+	}
+	if g.s.Signed != nil || g.s.Active != nil {
 		return errors.New("dkg: an activation of another generation is under way")
-	case next.Parent != g.s.Current.Hash() || next.Generation != g.s.Current.Generation+1:
-		return fmt.Errorf("dkg: generation %d does not follow on ours, %d", next.Generation, g.s.Current.Generation)
-	case next.Group.PublicKey() != g.s.Current.Group.PublicKey():
-		return errors.New("dkg: the next generation is of another validator")
+	}
+	if err := g.s.checkNext(next); err != nil {
+		return fmt.Errorf("dkg: %w", err)
 	}
 	g.s.Next = next
 	return nil
@@ -101,31 +114,69 @@ func (g *Generations) Propose(stop, start uint64, history []byte) (*Activation, 
 		return nil, errors.New("dkg: no generation is prepared")
 	}
 	a := &Activation{Key: g.s.Current.Group.PublicKey(), From: g.s.Current.Hash(), To: g.s.Next.Hash(), Stop: stop, Start: start, History: sha256.Sum256(history)}
-	return a, g.check(a)
+	if err := g.s.checkActivation(a); err != nil {
+		return nil, fmt.Errorf("dkg: %w", err)
+	}
+	return a, nil
 }
 
-// check holds that an activation is of the prepared generation. The lock is held.
-func (g *Generations) check(a *Activation) error {
+// checkNext holds that a generation follows on the current one.
+func (s *generations) checkNext(next *Lineage) error {
 	switch {
-	case g.s.Next == nil:
-		return errors.New("dkg: no generation is prepared")
-	case a.Key != g.s.Current.Group.PublicKey() || a.From != Session(g.s.Current.Hash()) || a.To != Session(g.s.Next.Hash()):
-		return errors.New("dkg: the activation is not of the prepared generation")
+	case next.Parent != s.Current.Hash() || next.Generation != s.Current.Generation+1:
+		return fmt.Errorf("generation %d does not follow on ours, %d", next.Generation, s.Current.Generation)
+	case next.Group.PublicKey() != s.Current.Group.PublicKey():
+		return errors.New("the next generation is of another validator")
+	}
+	return nil
+}
+
+// checkActivation holds that an activation is of the prepared generation.
+func (s *generations) checkActivation(a *Activation) error {
+	switch {
+	case s.Next == nil:
+		return errors.New("no generation is prepared")
+	case a.Key != s.Current.Group.PublicKey() || a.From != Session(s.Current.Hash()) || a.To != Session(s.Next.Hash()):
+		return errors.New("the activation is not of the prepared generation")
 	case a.Start < MinGap || a.Start-MinGap < a.Stop:
-		return fmt.Errorf("dkg: activation stops at epoch %d and starts at %d, expected at least %d later", a.Stop, a.Start, MinGap)
+		return fmt.Errorf("activation stops at epoch %d and starts at %d, expected at least %d later", a.Stop, a.Start, MinGap)
+	}
+	return nil
+}
+
+// check holds that a state is one that the methods make.
+func (s *generations) check() error {
+	if s.Current == nil {
+		return errors.New("the current lineage is missing")
+	}
+	if s.Next != nil {
+		if err := s.checkNext(s.Next); err != nil {
+			return err
+		}
+	}
+	for _, a := range []*Activation{s.Signed, s.Active} {
+		if a != nil {
+			if err := s.checkActivation(a); err != nil {
+				return err
+			}
+		}
+	}
+	if s.Active != nil && s.First < s.Active.Start {
+		return fmt.Errorf("the next generation begins at epoch %d, before its start at %d", s.First, s.Active.Start)
 	}
 	return nil
 }
 
 // Agree records that this member signs an activation, and refuses a second one that is
 // different: so that of two, at most one can get a threshold of the old members, as long
-// as the threshold is more than half of the members and those who are not honest. Store
+// as the threshold is more than half of the members and those who are not honest. From
+// a.Stop on, or from now on if that is past, At lets the old generation sign no more. Store
 // the state, then call Sign.
 func (g *Generations) Agree(a *Activation) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.check(a); err != nil {
-		return err
+	if err := g.s.checkActivation(a); err != nil {
+		return fmt.Errorf("dkg: %w", err)
 	}
 	if g.s.Signed != nil && *g.s.Signed != *a {
 		return errors.New("dkg: this member has agreed to another activation")
@@ -153,14 +204,17 @@ func (g *Generations) Sign(ctx context.Context, old keyshare.Key) (keyshare.Sign
 
 // Activate takes an activation with the validator's signature, combined from old
 // members' partial ones. history must be what it names: a new member has imported it.
-func (g *Generations) Activate(a *Activation, s keyshare.Signature, history []byte) error {
+// epoch is the present one: the new generation does not sign here before MinGap epochs
+// have passed, nor before a.Start, since an old member who agreed late may have signed
+// until now.
+func (g *Generations) Activate(a *Activation, s keyshare.Signature, history []byte, epoch uint64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.s.Active != nil && *g.s.Active == *a {
 		return nil
 	}
-	if err := g.check(a); err != nil {
-		return err
+	if err := g.s.checkActivation(a); err != nil {
+		return fmt.Errorf("dkg: %w", err)
 	}
 	if a.History != Session(sha256.Sum256(history)) {
 		return errors.New("dkg: the slashing history is not the one that the activation names")
@@ -168,8 +222,11 @@ func (g *Generations) Activate(a *Activation, s keyshare.Signature, history []by
 	if !a.Key.VerifyIndependent(a.Root(), s) || !a.Key.Verify(a.Root(), s) {
 		return errors.New("dkg: the activation is not signed by the validator's key")
 	}
+	if epoch > math.MaxUint64-MinGap {
+		return fmt.Errorf("dkg: activation in epoch %d, after which there is none", epoch)
+	}
 	active := *a
-	g.s.Active = &active
+	g.s.Active, g.s.First = &active, max(a.Start, epoch+MinGap)
 	return nil
 }
 
@@ -178,23 +235,25 @@ func (g *Generations) Activate(a *Activation, s keyshare.Signature, history []by
 func (g *Generations) At(epoch uint64) (*Lineage, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := g.s.Active
+	stopped := func(a *Activation) bool { return a != nil && epoch >= a.Stop }
 	switch {
-	case a == nil || epoch < a.Stop:
+	case g.s.Active != nil && epoch >= g.s.First:
+		return g.s.Next, nil
+	case !stopped(g.s.Signed) && !stopped(g.s.Active):
 		return g.s.Current, nil
-	case epoch < a.Start:
-		return nil, fmt.Errorf("%w: epoch %d lies between the old generation's last and the new one's first, %d", ErrGeneration, epoch, a.Start)
+	case g.s.Active == nil:
+		return nil, fmt.Errorf("%w: epoch %d: this member has agreed to stop at %d, and waits for the activation", ErrGeneration, epoch, g.s.Signed.Stop)
 	}
-	return g.s.Next, nil
+	return nil, fmt.Errorf("%w: epoch %d lies between the old generation's last and the new one's first, %d", ErrGeneration, epoch, g.s.First)
 }
 
-// Finish ends the hand-over when the present epoch is a retention time after Start: the
-// new generation is the current one, and it returns the old one, whose shares are to be
+// Finish ends the hand-over when the present epoch is a retention time after the new
+// generation's first: that is the current one then, and it returns the old one, whose shares are to be
 // destroyed. Before that it returns nil.
 func (g *Generations) Finish(epoch, retention uint64) *Lineage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if a := g.s.Active; a == nil || epoch < a.Start || epoch-a.Start < retention {
+	if g.s.Active == nil || epoch < g.s.First || epoch-g.s.First < retention {
 		return nil
 	}
 	old := g.s.Current
@@ -215,8 +274,8 @@ func (g *Generations) UnmarshalJSON(b []byte) error {
 	if err := strictjson.Decode(b, &s); err != nil {
 		return fmt.Errorf("dkg: generations: %w", err)
 	}
-	if s.Current == nil || s.Active != nil && s.Next == nil {
-		return errors.New("dkg: generations: a lineage is missing")
+	if err := s.check(); err != nil {
+		return fmt.Errorf("dkg: generations: %w", err)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

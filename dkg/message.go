@@ -43,8 +43,9 @@ type message struct {
 	body    []byte
 	sig     []byte
 
-	digest [32]byte // of all but the signature: what is signed, and what the message is known by
-	raw    []byte   // as it travels
+	bodyHash [32]byte
+	digest   [32]byte // of all but the signature: what is signed, and what the message is known by
+	raw      []byte   // as it travels
 }
 
 // signatureSize is that of RSA-2048.
@@ -71,19 +72,49 @@ func parseMessage(b []byte) (*message, error) {
 		return nil, errMessage
 	}
 	m.raw = b
-	m.setDigest()
+	m.setDigest(sha256.Sum256(m.body))
 	return m, nil
 }
 
-func (m *message) setDigest() {
-	body := sha256.Sum256(m.body)
+func (m *message) setDigest(body [32]byte) {
+	m.bodyHash = body
 	m.digest = tagHash(tagEnvelope, []byte{byte(m.round)}, m.session[:], be64(m.sender), []byte{byte(m.scheme)}, body[:])
+}
+
+// stub encodes a message with the hash of its body in place of the body: it shows what
+// was signed, in a few bytes whatever the length of the message.
+//
+//	version u16 ‖ round u8 ‖ session 32 ‖ sender u64 ‖ scheme u8 ‖ SHA-256(body) 32 ‖ u32 signature
+func (m *message) stub() []byte {
+	w := &writer{}
+	w.u16(Version)
+	w.u8(uint8(m.round))
+	w.raw(m.session[:])
+	w.u64(uint64(m.sender))
+	w.u8(uint8(m.scheme))
+	w.raw(m.bodyHash[:])
+	w.counted(m.sig)
+	return w.b
+}
+
+// parseStub decodes a stub, whose signature it does not check.
+func parseStub(b []byte) (*message, error) {
+	r := &reader{b: b}
+	version := r.u16()
+	m := &message{round: Round(r.u8()), session: r.hash(), sender: keyshare.Index(r.u64()), scheme: Scheme(r.u8())}
+	body := r.hash()
+	m.sig = r.counted(signatureSize)
+	if !r.done() || version != Version || m.round < RoundHello || m.round > RoundComplaint || len(m.sig) != signatureSize {
+		return nil, errMessage
+	}
+	m.setDigest(body)
+	return m, nil
 }
 
 // sign makes a message.
 func sign(round Round, session Session, from Operator, key crypto.Signer, body []byte) (*message, error) {
 	m := &message{round: round, session: session, sender: from.ID, scheme: from.Scheme, body: body}
-	m.setDigest()
+	m.setDigest(sha256.Sum256(body))
 	var err error
 	if m.sig, err = signDigest(key, m.scheme, m.digest); err != nil {
 		return nil, fmt.Errorf("dkg: sign the %s: %w", round, err)

@@ -76,8 +76,9 @@ func (p *Party) store(m *message) (fresh bool, conflicting *message) {
 // without messages it returns what there is to do after New: the first message, or
 // after a restart all that was sent before. Messages that arrive early wait; copies
 // are harmless; what is damaged or forged is ignored. The error is about this party's
-// own means: identity, memory, Roots. After Abort or Outcome returned something, Step
-// only collects what is left to collect.
+// own means: identity, memory, Roots. What the Output says counts all the same, and the
+// step can be made again, without messages. After Abort or Outcome returned something, Step
+// only collects what is left to collect. It keeps the messages: do not change them.
 func (p *Party) Step(messages ...[]byte) (Output, error) {
 	var out Output
 	if len(messages) == 0 {
@@ -100,7 +101,7 @@ func (p *Party) Step(messages ...[]byte) (Output, error) {
 		case conflicting != nil && m.sender == p.me.ID:
 			return out, fmt.Errorf("dkg: another process uses the identity of operator %d in this session: stop both", p.me.ID)
 		case conflicting != nil:
-			if err := p.blame(&out, &complaint{accused: m.sender, code: CodeEquivocation, messages: [][]byte{conflicting.raw, m.raw}},
+			if err := p.blame(&out, &complaint{accused: m.sender, code: CodeEquivocation, messages: [][]byte{conflicting.stub(), m.stub()}},
 				guilty(CodeEquivocation, m.round.String(), m.sender)); err != nil {
 				return out, err
 			}
@@ -111,7 +112,7 @@ func (p *Party) Step(messages ...[]byte) (Output, error) {
 
 // advance does all that can be done with the messages at hand.
 func (p *Party) advance(out *Output) error {
-	for _, stage := range []func(*Output) error{p.judgeComplaints, p.sayHello, p.takeHellos, p.sendDeal, p.takeDeals, p.takeShares, p.takeConfirms, p.takeAcks} {
+	for _, stage := range []func(*Output) error{p.judgeComplaints, p.sayHello, p.takeHellos, p.sendDeal, p.takeDeals, p.takeShares, p.takeConfirms, p.sendAck, p.takeAcks} {
 		if p.abort != nil && p.own(RoundConfirm) == nil {
 			return nil // nothing can be confirmed any more
 		}
@@ -143,17 +144,17 @@ func (p *Party) blame(out *Output, c *complaint, v *verdict) error {
 	if p.abort != nil || p.outcome != nil {
 		return nil
 	}
-	p.abort = &AbortError{Faulty: v.faulty, Code: v.code, Detail: v.detail, Confirmed: p.own(RoundConfirm) != nil}
+	abort := &AbortError{Faulty: v.faulty, Code: v.code, Detail: v.detail, Confirmed: p.own(RoundConfirm) != nil}
+	if c != nil && p.own(RoundComplaint) == nil {
+		m, err := p.signComplaint(c, p.me, p.config.Identity)
+		if err != nil {
+			return err // a later step finds the fault again
+		}
+		abort.Evidence = m.raw
+		p.publish(out, m)
+	}
+	p.abort = abort
 	p.forget()
-	if c == nil || p.own(RoundComplaint) != nil {
-		return nil
-	}
-	m, err := p.signComplaint(c, p.me, p.config.Identity)
-	if err != nil {
-		return err
-	}
-	p.abort.Evidence = m.raw
-	p.publish(out, m)
 	return nil
 }
 
@@ -199,7 +200,8 @@ func (p *Party) Unacknowledged() []keyshare.Index {
 // Confirm is called once the shares of Output.Keep are in custody, with the keys that
 // sign with them there, one for each share in the same order. It has them sign the
 // result and the application's roots, and seals the shares to the party's own RSA
-// key for publication.
+// key for publication. If it fails, call it again; if it fails after it made the Confirm,
+// which Output.Send has then, go on with Step.
 func (p *Party) Confirm(ctx context.Context, keys []keyshare.Key) (Output, error) {
 	var out Output
 	if p.shares == nil {

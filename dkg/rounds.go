@@ -32,11 +32,13 @@ func (p *Party) sayHello(out *Output) error {
 	if p.own(RoundHello) != nil {
 		return nil
 	}
-	seed, err := newSeed(p.session, p.me, p.config.Identity)
-	if err != nil {
-		return err
+	if p.seed == nil { // or a step that failed drew it: what it announced goes with it
+		seed, err := newSeed(p.session, p.me, p.config.Identity)
+		if err != nil {
+			return err
+		}
+		p.seed = seed
 	}
-	p.seed = seed
 	h, err := p.dealer.hello(p.config.Decrypter != nil)
 	if err != nil {
 		return err
@@ -60,9 +62,7 @@ func (p *Party) takeHellos(out *Output) error {
 	if !complete(p.hellos) {
 		return nil
 	}
-	a, b, twins := duplicates(func(i int) [][]byte { return [][]byte{p.hellos[i].key[:]} }, len(p.hellos))
-	if twins {
-		x, y := p.hellos[a], p.hellos[b]
+	if x, y, found := twinHellos(p.hellos); found {
 		return p.blame(out, &complaint{accused: x.sender, code: CodeDuplicate, messages: [][]byte{x.raw, y.raw}},
 			guilty(CodeDuplicate, RoundHello.String(), x.sender, y.sender))
 	}
@@ -109,9 +109,7 @@ func (p *Party) takeDeals(out *Output) error {
 	if !complete(p.checked) {
 		return nil
 	}
-	a, b, found := duplicates(func(i int) [][]byte { return p.checked[i].constants() }, len(p.checked))
-	if found && a != b {
-		x, y := p.checked[a], p.checked[b]
+	if x, y, found := twinDeals(p.checked); found {
 		return p.blame(out, &complaint{accused: x.sender, code: CodeDuplicate, messages: [][]byte{
 			p.helloOf(p.hellos, x.sender).raw, x.raw, p.helloOf(p.hellos, y.sender).raw, y.raw,
 		}}, guilty(CodeDuplicate, RoundDeal.String(), x.sender, y.sender))
@@ -196,10 +194,15 @@ func (p *Party) takeConfirms(out *Output) error {
 		return err
 	}
 	p.outcome = outcome
-	if p.own(RoundAck) != nil {
+	return nil
+}
+
+// sendAck says that this party has the certificate.
+func (p *Party) sendAck(out *Output) error {
+	if p.outcome == nil || p.own(RoundAck) != nil {
 		return nil
 	}
-	return p.send(out, RoundAck, outcome.certificateHash[:])
+	return p.send(out, RoundAck, p.outcome.certificateHash[:])
 }
 
 func (p *Party) blameConfirm(out *Output, m *message, code Code) error {

@@ -56,20 +56,34 @@ func (s *session) open(raw []byte) (*message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.session != s.id {
-		return nil, fmt.Errorf("dkg: message of session %s, expected %s", m.session, s.id)
-	}
-	if most := s.longest(m.round); len(m.body) > most {
+	if most := s.longest(m.round); len(m.body) > most && m.session == s.id {
 		return nil, fmt.Errorf("dkg: %s of %d bytes, expected at most %d", m.round, len(m.body), most)
+	}
+	return m, s.admit(m)
+}
+
+// openStub does the same for a stub.
+func (s *session) openStub(b []byte) (*message, error) {
+	m, err := parseStub(b)
+	if err != nil {
+		return nil, err
+	}
+	return m, s.admit(m)
+}
+
+// admit holds that a participant of this session signed the message.
+func (s *session) admit(m *message) error {
+	if m.session != s.id {
+		return fmt.Errorf("dkg: message of session %s, expected %s", m.session, s.id)
 	}
 	at, known := position(s.people, m.sender)
 	if !known {
-		return nil, fmt.Errorf("dkg: message of operator %d, who takes no part", m.sender)
+		return fmt.Errorf("dkg: message of operator %d, who takes no part", m.sender)
 	}
 	if !m.verify(s.people[at]) {
-		return nil, fmt.Errorf("dkg: %s with a bad signature of operator %d", m.round, m.sender)
+		return fmt.Errorf("dkg: %s with a bad signature of operator %d", m.round, m.sender)
 	}
-	return m, nil
+	return nil
 }
 
 // spare is by how much a body may be longer than it should and still be kept, as evidence
@@ -100,6 +114,9 @@ type checkedHello struct {
 func (s *session) checkHello(m *message) (*checkedHello, Code) {
 	body, ok := parseHello(m.body)
 	if !ok {
+		return nil, CodeEncoding
+	}
+	if !s.deals(m.sender) && body.commit != [32]byte{} {
 		return nil, CodeEncoding
 	}
 	h := &checkedHello{message: m, hello: *body}
@@ -268,19 +285,29 @@ func checkOldShares(s *session, _ *checkedHello, d *checkedDeal) Code {
 	return 0
 }
 
-// duplicates returns two dealers who dealt the same constant term, or whose Hellos
-// have the same key, of lists that are in the same order as ids.
-func duplicates(constants func(i int) [][]byte, n int) (a, b int, found bool) {
+// twinHellos returns the Hellos of two senders that have the same key.
+func twinHellos(list []*checkedHello) (a, b *checkedHello, found bool) {
+	return twins(list, func(h *checkedHello) [][]byte { return [][]byte{h.key[:]} })
+}
+
+// twinDeals returns the Deals of two senders that have a constant term in common.
+func twinDeals(list []*checkedDeal) (a, b *checkedDeal, found bool) {
+	return twins(list, (*checkedDeal).constants)
+}
+
+// twins returns the first two of a list that have a point in common. What stands twice in
+// one of them is its sender's own affair.
+func twins[M any](list []M, points func(M) [][]byte) (a, b M, found bool) {
 	seen := map[string]int{}
-	for i := range n {
-		for _, c := range constants(i) {
-			if j, twice := seen[string(c)]; twice {
-				return j, i, true
+	for i, m := range list {
+		for _, p := range points(m) {
+			if j, twice := seen[string(p)]; twice && j != i {
+				return list[j], m, true
 			}
-			seen[string(c)] = i
+			seen[string(p)] = i
 		}
 	}
-	return 0, 0, false
+	return a, b, false
 }
 
 func (d *checkedDeal) constants() [][]byte {

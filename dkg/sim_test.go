@@ -60,6 +60,7 @@ type node struct {
 	journal [][]byte
 	custody map[keyshare.PublicKey]*keyshare.SecretKey
 	put     func(*keyshare.Share) (keyshare.Key, error) // custody, if not in memory
+	retry   bool                                        // once, what failed
 	err     error
 	dead    bool // takes no part any more
 	sent    int  // bytes
@@ -188,6 +189,15 @@ func (w *net) step(id keyshare.Index, raw ...[]byte) bool {
 		return false
 	}
 	out, err := n.party.Step(raw...)
+	again := func(f func() (Output, error)) {
+		if err == nil || !n.retry {
+			return
+		}
+		before := out
+		out, err = f()
+		out.Save, out.Send = append(before.Save, out.Save...), append(before.Send, out.Send...)
+	}
+	again(func() (Output, error) { return n.party.Step() })
 	for {
 		if err != nil {
 			n.err, n.dead = err, true
@@ -214,7 +224,14 @@ func (w *net) step(id keyshare.Index, raw ...[]byte) bool {
 		if crash(afterKeep) {
 			return false
 		}
-		if out, err = n.party.Confirm(context.Background(), keys); err == nil && crash(afterConfirm) {
+		out, err = n.party.Confirm(context.Background(), keys)
+		again(func() (Output, error) {
+			if n.party.own(RoundConfirm) != nil {
+				return n.party.Step()
+			}
+			return n.party.Confirm(context.Background(), keys)
+		})
+		if err == nil && crash(afterConfirm) {
 			return false
 		}
 	}

@@ -293,6 +293,9 @@ func (s *session) readTranscript(b []byte) (*view, error) {
 		}
 		hs = append(hs, h)
 	}
+	if a, b, found := twinHellos(hs); found {
+		return nil, fmt.Errorf("dkg: transcript: Hellos of operators %d and %d: %s", a.sender, b.sender, CodeDuplicate)
+	}
 	ssid := s.ssid(digestsOf(hs))
 	var ds []*checkedDeal
 	for i, raw := range deals {
@@ -308,6 +311,9 @@ func (s *session) readTranscript(b []byte) (*view, error) {
 			return nil, fmt.Errorf("dkg: transcript: Deal of operator %d belongs to other Hellos", m.sender)
 		}
 		ds = append(ds, d)
+	}
+	if a, b, found := twinDeals(ds); found {
+		return nil, fmt.Errorf("dkg: transcript: Deals of operators %d and %d: %s", a.sender, b.sender, CodeDuplicate)
 	}
 	groups, err := s.groups(ds)
 	if err != nil {
