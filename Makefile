@@ -52,7 +52,7 @@ sim: ## simulate key generation at length: many seeds, up to 100 operators (SIM=
 	DKG_SIM=$(SIM) $(GO) test -run 'Simulation|Crash|Partition|Chained|Many|Disorder' -timeout 60m ./dkg
 
 bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=5s)
-	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out .,-bench '$(BENCH)')
+	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out . -readme ../README.md,-bench '$(BENCH)')
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
 fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)

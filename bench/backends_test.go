@@ -13,23 +13,26 @@ import (
 	"github.com/claystack/dvkeys/hsm/pkcs11"
 	"github.com/claystack/dvkeys/hsm/software"
 	"github.com/claystack/dvkeys/hsm/store"
+	"github.com/claystack/dvkeys/hsm/vault"
 	"github.com/claystack/dvkeys/internal/softhsmtest"
+	"github.com/claystack/dvkeys/internal/vaulttest"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
 // backend is a custody backend that is measured. A new one adds a line to backends.
 type backend struct {
 	name string
-	open func(dir string) (hsm.Backend, error) // with a new, empty store in the folder
+	open func(b *testing.B, dir string) (hsm.Backend, error) // with a new, empty store in the folder
 }
 
 var backends = []backend{
 	{"software", openSoftware},
-	{"pkcs11-cached", func(dir string) (hsm.Backend, error) { return openToken(dir, true) }},
-	{"pkcs11-jit", func(dir string) (hsm.Backend, error) { return openToken(dir, false) }},
+	{"pkcs11-cached", func(_ *testing.B, dir string) (hsm.Backend, error) { return openToken(dir, true) }},
+	{"pkcs11-jit", func(_ *testing.B, dir string) (hsm.Backend, error) { return openToken(dir, false) }},
+	{"vault", func(b *testing.B, _ string) (hsm.Backend, error) { return openVault(b) }},
 }
 
-func openSoftware(dir string) (hsm.Backend, error) {
+func openSoftware(_ *testing.B, dir string) (hsm.Backend, error) {
 	return software.Open(filepath.Join(dir, "keys.db"), passphrase, nil)
 }
 
@@ -56,6 +59,21 @@ func openToken(dir string, cache bool) (hsm.Backend, error) {
 	})
 }
 
+// openVault starts a Vault with the secrets engine, for the rest of the program, and opens it. It skips the row where
+// there is no server.
+func openVault(b *testing.B) (hsm.Backend, error) {
+	server := vaulttest.Start(lasting{b}, &vaulttest.Options{Plugin: true})
+	server.Mount(b, vault.DefaultMount)
+	if err := server.Call("PUT", vault.DefaultMount+"/config", map[string]any{"raw_signing": true}, nil); err != nil {
+		return nil, err
+	}
+	token := filepath.Join(scratch, "vault-token")
+	if err := os.WriteFile(token, []byte(server.Token), 0o600); err != nil {
+		return nil, err
+	}
+	return vault.Open(b.Context(), vault.Config{Address: server.Address, Auth: vault.TokenFile(token)})
+}
+
 // opened are the backends in use, with the shared keys in them.
 var opened struct {
 	sync.Mutex
@@ -71,9 +89,10 @@ func keysIn(b *testing.B, where backend) []keyshare.Key {
 	if list := opened.keys[where.name]; list != nil {
 		return list
 	}
-	custody, err := where.open(folder(b, where.name))
+	dir := filepath.Join(scratch, where.name)
+	must(b, os.MkdirAll(dir, 0o700))
+	custody, err := where.open(b, dir)
 	if errors.Is(err, softhsmtest.ErrAbsent) {
-		must(b, os.Remove(filepath.Join(scratch, where.name)))
 		b.Skip(err)
 	}
 	must(b, err)

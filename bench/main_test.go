@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,10 +22,23 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(scratch)
+		defer func() {
+			for _, f := range slices.Backward(atEnd) {
+				f()
+			}
+		}()
 		pgtest.Durable()
 		return pgtest.Run(m)
 	}())
 }
+
+// atEnd is done when the test program ends.
+var atEnd []func()
+
+// lasting is a benchmark that starts something for those after it, too.
+type lasting struct{ *testing.B }
+
+func (lasting) Cleanup(f func()) { atEnd = append(atEnd, f) }
 
 // listing makes every row return at once, so that rows can be counted.
 var listing = os.Getenv("DVKEYS_BENCH_LIST") != ""
@@ -52,15 +64,7 @@ func rounds(batch int) int {
 	if batch < 1000 {
 		return 1
 	}
-	return 3
-}
-
-// folder returns an empty folder of that name.
-func folder(b *testing.B, name string) string {
-	b.Helper()
-	dir := filepath.Join(scratch, name)
-	must(b, os.Mkdir(dir, 0o700))
-	return dir
+	return 5
 }
 
 func must(b *testing.B, err error) {

@@ -104,8 +104,8 @@ type Aggregate struct {
 
 // AggregateAndProof is the duty of vouching for an aggregate as its chosen
 // aggregator. Which form it is signed in, that of phase0 or that of Electra,
-// depends on the fork in force at the slot. Under Gloas the root is not settled:
-// the error wraps [ErrFork].
+// depends on the fork in force at the slot. Under Gloas the form is not settled: the
+// error wraps [ErrFork], and [AggregateRoot] stands in.
 type AggregateAndProof struct {
 	AggregatorIndex uint64 // the validator's
 	Aggregate       Aggregate
@@ -134,6 +134,30 @@ func (p AggregateAndProof) signingRoot(n *Network) (keyshare.Root, error) {
 		return keyshare.Root{}, err
 	}
 	return consensus.SigningRoot(root, domain), nil
+}
+
+// AggregateRoot is the duty of AggregateAndProof under a fork whose form of it this
+// package does not know, which is Gloas: the caller computes the object's root. It is
+// no signing root: the domain is that of aggregates at the slot, so that it can stand
+// for no other kind of duty. Where the form is known it is refused.
+type AggregateRoot struct {
+	Slot uint64        // of the aggregate's data
+	Root keyshare.Root // the hash tree root of the AggregateAndProof
+}
+
+func (AggregateRoot) traits() traits { return traits{name: "aggregate by root"} }
+
+func (r AggregateRoot) signingRoot(n *Network) (keyshare.Root, error) {
+	domain, fork, err := n.net.DomainAt(consensus.DomainAggregateAndProof, n.EpochOf(r.Slot))
+	switch {
+	case err != nil:
+		return keyshare.Root{}, err
+	case fork.AggregatesSettled():
+		return keyshare.Root{}, fmt.Errorf("signer: aggregate by root: slot %d is of %v, whose form is known: an AggregateAndProof expected", r.Slot, fork)
+	case r.Root == keyshare.Root{}:
+		return keyshare.Root{}, errors.New("signer: aggregate by root: the root is zero")
+	}
+	return consensus.SigningRoot(r.Root, domain), nil
 }
 
 func (a Aggregate) check(n *Network, fork consensus.Fork) error {

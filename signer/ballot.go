@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/claystack/dvkeys/keyshare"
@@ -12,9 +13,9 @@ import (
 // ballot collects the members' answers to the duties of one call.
 type ballot struct {
 	quorum  *Quorum
-	results []Result // of all duties
-	asked   []Duty   // those that have a signing root; the others have failed already
-	open    map[int]*vote
+	results []Result      // of all duties
+	open    map[int]*vote // those that are not signed yet, by number; without a signing root one has failed already
+	signed  bool          // one of them at least
 }
 
 // vote is the state of one duty that is asked for.
@@ -36,21 +37,31 @@ func (q *Quorum) newBallot(duties []Duty) *ballot {
 			b.results[i].Err = err
 			continue
 		}
-		b.open[len(b.asked)] = &vote{
+		b.open[i] = &vote{
 			result: &b.results[i], duty: d, root: root,
 			partials: make(map[keyshare.Index]keyshare.Signature), failed: make(map[keyshare.Index]error),
 		}
-		b.asked = append(b.asked, d)
 	}
 	return b
+}
+
+// unsigned returns the duties that are not signed yet, with their numbers.
+func (b *ballot) unsigned() (numbers []int, duties []Duty) {
+	numbers = slices.Sorted(maps.Keys(b.open))
+	for _, i := range numbers {
+		duties = append(duties, b.open[i].duty)
+	}
+	return numbers, duties
 }
 
 // take counts an answer, signs what it completes, and returns how many more members
 // are wanted in its place: those who sent nothing good have to be made up for.
 func (b *ballot) take(ctx context.Context, a answer) (wanted int) {
-	for i, v := range b.open {
-		if ctx.Err() != nil {
-			return 0
+	short := make([]int, len(a.numbers))
+	each(len(a.numbers), func(i int) {
+		v := b.open[a.numbers[i]]
+		if v == nil || ctx.Err() != nil {
+			return // it is signed, or nobody waits for it
 		}
 		err := a.err
 		if err == nil {
@@ -58,13 +69,17 @@ func (b *ballot) take(ctx context.Context, a answer) (wanted int) {
 		}
 		if err != nil {
 			v.failed[a.from] = err
-			wanted = max(wanted, 1)
-			continue
+			short[i] = 1
+			return
 		}
-		lost := b.count(v, a.from, a.results[i].Signature)
-		wanted = max(wanted, lost)
-		if !v.result.Signature.IsZero() {
-			delete(b.open, i)
+		short[i] = b.count(v, a.from, a.results[i].Signature)
+	})
+	for i, n := range a.numbers {
+		if v := b.open[n]; v != nil && !v.result.Signature.IsZero() {
+			b.signed = true
+			delete(b.open, n)
+		} else if v != nil {
+			wanted = max(wanted, short[i])
 		}
 	}
 	return wanted
@@ -105,13 +120,21 @@ func (b *ballot) count(v *vote, from keyshare.Index, partial keyshare.Signature)
 	return lost
 }
 
-// close gives the duties that are still open their error.
+// close gives the duties that are still open their error. There were too few partial
+// signatures to combine, so those that there are have not been verified yet.
 func (b *ballot) close(ctx context.Context) {
 	for _, v := range b.open {
 		if err := context.Cause(ctx); err != nil {
 			v.result.Err = fmt.Errorf("signer: quorum: %w", err)
 			continue
 		}
+		for id, partial := range v.partials {
+			if key, _ := b.quorum.group.Member(id); !key.Verify(v.root, partial) {
+				delete(v.partials, id)
+				v.bad = append(v.bad, id)
+			}
+		}
+		b.quorum.blame(v.bad)
 		slices.Sort(v.bad)
 		v.result.Err = &QuorumError{Need: b.quorum.group.Threshold(), Have: len(v.partials), Bad: v.bad, Failed: v.failed}
 	}

@@ -13,7 +13,8 @@
 // good (EIP-7044); deposits, registrations and credential changes that of genesis;
 // an owner nonce has no domain at all. Where the rules of a fork are not known (a
 // network whose schedule is not complete, an aggregate under Gloas) the error
-// wraps [ErrFork], and nothing is guessed.
+// wraps [ErrFork], and nothing is guessed. An aggregate can then be signed by the root
+// that its caller computes: [AggregateRoot].
 //
 // # Guards
 //

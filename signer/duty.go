@@ -47,7 +47,7 @@ func SigningRoot(n *Network, d Duty) (keyshare.Root, error) {
 // so has a struct in which one is embedded.
 func checkDuty(d Duty) error {
 	switch d.(type) {
-	case Attestation, Block, Randao, SelectionProof, AggregateAndProof,
+	case Attestation, Block, Randao, SelectionProof, AggregateAndProof, AggregateRoot,
 		SyncCommitteeMessage, SyncSelectionProof, SyncContribution,
 		ValidatorRegistration, VoluntaryExit, BLSToExecutionChange, Deposit, OwnerNonce:
 		return nil

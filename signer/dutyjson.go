@@ -20,6 +20,7 @@ var dutyKinds = map[string]reflect.Type{
 	"attestation":          reflect.TypeFor[Attestation](),
 	"selection-proof":      reflect.TypeFor[SelectionProof](),
 	"aggregate":            reflect.TypeFor[AggregateAndProof](),
+	"aggregate-root":       reflect.TypeFor[AggregateRoot](),
 	"block":                reflect.TypeFor[Block](),
 	"randao":               reflect.TypeFor[Randao](),
 	"registration":         reflect.TypeFor[ValidatorRegistration](),

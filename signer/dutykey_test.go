@@ -21,6 +21,7 @@ func oneOfEach(pk keyshare.PublicKey) []signer.Duty {
 		attestation,
 		signer.SelectionProof{Slot: 1<<64 - 1},
 		signer.AggregateAndProof{AggregatorIndex: 5, Aggregate: signer.Aggregate{Bits: []byte{7, 1}, Data: attestation, CommitteeBits: [8]byte{4}, Signature: [96]byte{5}}, SelectionProof: [96]byte{6}},
+		signer.AggregateRoot{Slot: 1, Root: keyshare.Root{2}},
 		signer.Block{Slot: 1, ProposerIndex: 2, ParentRoot: keyshare.Root{3}, StateRoot: keyshare.Root{4}, BodyRoot: keyshare.Root{5}},
 		signer.Randao{Epoch: 6},
 		signer.ValidatorRegistration{FeeRecipient: keyshare.Address{1}, GasLimit: 2, Timestamp: 3, PublicKey: pk},

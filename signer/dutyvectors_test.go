@@ -1,6 +1,7 @@
 package signer_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"testing"
 
@@ -140,6 +141,10 @@ func TestDutiesRefused(t *testing.T) {
 		{small, aggregate(func(a *signer.Aggregate) { a.Data, a.CommitteeBits = at(a.Data, 1), [8]byte{0x10} }), "signer: aggregate: a committee bit from 0 on is set, committees below 4 expected"},
 		{small, aggregate(func(a *signer.Aggregate) { a.Data, a.Bits = at(a.Data, 1), append(make([]byte, 8192/8), 2) }), "signer: aggregate: there are 8193 aggregation bits, at most 8192 expected under electra"},
 
+		{signer.Mainnet, signer.AggregateRoot{Slot: 411392*32 - 1, Root: keyshare.Root{1}}, "signer: aggregate by root: slot 13164543 is of electra, whose form is known: an AggregateAndProof expected"},
+		{signer.Mainnet, signer.AggregateRoot{Slot: 1 << 40, Root: keyshare.Root{1}}, "signer: aggregate by root: slot 1099511627776 is of fulu, whose form is known: an AggregateAndProof expected"},
+		{signer.Sepolia, signer.AggregateRoot{Slot: 353024 * 32}, "signer: aggregate by root: the root is zero"},
+
 		{signer.Mainnet, signer.SyncCommitteeMessage{Slot: 74240*32 - 1}, "signer: sync committee: slot 2375679 is of phase0, there are no sync committees before altair"},
 		{signer.Mainnet, signer.SyncSelectionProof{Slot: 1 << 30, SubcommitteeIndex: 4}, "signer: sync committee: the subcommittee is 4, at most 3 expected"},
 		{signer.Mainnet, signer.SyncContribution{Slot: 1 << 30, SubcommitteeIndex: 4}, "signer: sync committee: the subcommittee is 4, at most 3 expected"},
@@ -171,6 +176,7 @@ func TestUnknownFork(t *testing.T) {
 		{open, signer.Block{}, "consensus: the fork schedule of ephemery after capella is unknown"},
 		{open, signer.Randao{}, "consensus: the fork schedule of ephemery after capella is unknown"},
 		{open, signer.SelectionProof{}, "consensus: the fork schedule of ephemery after capella is unknown"},
+		{open, signer.AggregateRoot{Root: keyshare.Root{1}}, "consensus: the fork schedule of ephemery after capella is unknown"},
 		{open, signer.SyncCommitteeMessage{}, "consensus: the fork schedule of ephemery after capella is unknown"},
 	} {
 		_, err := signer.SigningRoot(c.network, c.duty)
@@ -181,6 +187,18 @@ func TestUnknownFork(t *testing.T) {
 	require.NoError(t, err, "an attestation is what it was")
 	_, err = signer.SigningRoot(open, signer.OwnerNonce{Owner: pod})
 	require.NoError(t, err)
+}
+
+// An aggregate of a fork without a settled form is signed by its root, under the
+// domain of aggregates: here computed from the words of the specification.
+func TestAggregateRoot(t *testing.T) {
+	object := keyshare.Root{7, 31: 9}
+	got, err := signer.SigningRoot(signer.Sepolia, signer.AggregateRoot{Slot: 353024 * 32, Root: object})
+	require.NoError(t, err)
+	validators := signer.Sepolia.GenesisValidatorsRoot()
+	fork := sha256.Sum256(append(append([]byte{0x90, 0, 0, 0x76}, make([]byte, 28)...), validators[:]...))
+	domain := append([]byte{6, 0, 0, 0}, fork[:28]...)
+	require.Equal(t, keyshare.Root(sha256.Sum256(append(object[:], domain...))), got)
 }
 
 // The same object under the fork before and after has another root.

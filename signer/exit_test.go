@@ -132,9 +132,23 @@ func TestEncryptedExit(t *testing.T) {
 	_, err = signer.ParseExit([]byte(strings.Replace(string(file), `"version":4`, `"version":3`, 1)), nil)
 	require.EqualError(t, err, "signer: exit: the keystore has version 3, 4 expected")
 
-	paths, err = signer.WriteExits(dir, []*signer.SignedExit{{Exit: signer.VoluntaryExit{ValidatorIndex: 8}, Signature: e.Signature}, {}}, nil)
-	require.ErrorContains(t, err, "the signature is missing")
-	require.Len(t, paths, 1, "what was written before")
+	eighth := &signer.SignedExit{Exit: signer.VoluntaryExit{ValidatorIndex: 8}, Signature: e.Signature}
+	for want, exits := range map[string][]*signer.SignedExit{
+		"signer: exits[1]: is missing":                        {eighth, nil},
+		"signer: exits[1]: the signature is missing":          {eighth, {}},
+		"signer: exits[2]: is of validator 8, as is exits[0]": {eighth, e, eighth},
+	} {
+		paths, err := signer.WriteExits(dir, exits, nil)
+		require.EqualError(t, err, want)
+		require.Empty(t, paths)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1, "nothing was written")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "folder"), nil, 0o600))
+	paths, err = signer.WriteExits(filepath.Join(dir, "folder"), []*signer.SignedExit{e}, nil)
+	require.Error(t, err)
+	require.Empty(t, paths)
 	_, err = signer.WriteExits(filepath.Join(dir, "absent"), []*signer.SignedExit{e}, nil)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -159,11 +158,22 @@ func ParseExit(file, password []byte) (*SignedExit, error) {
 // WriteExits writes one file per exit into a folder and returns their paths:
 // signed_exit_transaction-<validator index>-<unix seconds>.json, as deposit-cli names
 // them, readable by the owner only. With a password they are encrypted; nil writes
-// the beacon API's JSON. A file that exists is left alone: the error wraps
+// the beacon API's JSON. An exit without a signature, or two of one validator, are an
+// error before anything is written. A file that exists is left alone: the error wraps
 // fs.ErrExist, and the paths are those that were written before.
 func WriteExits(dir string, exits []*SignedExit, password []byte) (paths []string, err error) {
-	if i := slices.Index(exits, nil); i >= 0 {
-		return nil, fmt.Errorf("signer: exits[%d]: is missing", i)
+	of := make(map[uint64]int, len(exits))
+	for i, e := range exits {
+		switch {
+		case e == nil:
+			return nil, fmt.Errorf("signer: exits[%d]: is missing", i)
+		case e.Signature.IsZero():
+			return nil, fmt.Errorf("signer: exits[%d]: the signature is missing", i)
+		}
+		if first, twice := of[e.Exit.ValidatorIndex]; twice {
+			return nil, fmt.Errorf("signer: exits[%d]: is of validator %d, as is exits[%d]", i, e.Exit.ValidatorIndex, first)
+		}
+		of[e.Exit.ValidatorIndex] = i
 	}
 	now := time.Now().Unix()
 	for _, e := range exits {

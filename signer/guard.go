@@ -82,7 +82,7 @@ func NewGuard(n *Network, validator keyshare.PublicKey, k keyshare.Key, p Protec
 		return nil, errors.New("signer: guard: the key is missing")
 	case p == nil:
 		return nil, errors.New("signer: guard: the protector is missing")
-	case !reflect.TypeOf(p).Comparable():
+	case !reflect.ValueOf(p).Comparable():
 		return nil, fmt.Errorf("signer: guard: the protector is a %T, which can not be compared; a pointer expected", p)
 	case p.GenesisValidatorsRoot() != n.GenesisValidatorsRoot():
 		return nil, fmt.Errorf("signer: guard: the history is of the chain with the genesis validators root %v, %v of %s expected",

@@ -303,6 +303,12 @@ type uncomparable struct {
 	_ []byte
 }
 
+// hollow is one whose type alone does not say that it can not be compared.
+type hollow struct {
+	*recorder
+	inner any
+}
+
 func TestNewGuardRefuses(t *testing.T) {
 	k := testKey(t, 1)
 	p := &recorder{}
@@ -318,6 +324,7 @@ func TestNewGuardRefuses(t *testing.T) {
 		{signer.Mainnet, k.PublicKey(), nil, p, "the key is missing"},
 		{signer.Mainnet, k.PublicKey(), k, nil, "the protector is missing"},
 		{signer.Mainnet, k.PublicKey(), k, uncomparable{recorder: p}, "can not be compared"},
+		{signer.Mainnet, k.PublicKey(), k, hollow{p, []byte{}}, "can not be compared"},
 		{signer.Hoodi, k.PublicKey(), k, p, "of hoodi expected"},
 	} {
 		_, err := signer.NewGuard(c.n, c.v, c.k, c.p, nil)

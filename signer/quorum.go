@@ -37,7 +37,8 @@ type Quorum struct {
 
 // conduct is what is remembered of a member.
 type conduct struct {
-	latency time.Duration // of its answers for each duty, smoothed; 0 before the first
+	latency time.Duration // of its answers, smoothed; 0 before the first
+	pace    time.Duration // the same for each duty that they were about
 	failed  time.Time     // until when it is asked after others, since it failed or was slow
 	suspect time.Time     // until when its partial signatures are verified first
 }
@@ -48,7 +49,8 @@ const (
 	// suspicion is how long a member that sent a bad partial signature is suspect.
 	suspicion = 10 * time.Minute
 	// The wait before the members that were not asked are asked too: a multiple of
-	// what the slowest of those asked usually takes, within bounds.
+	// what the slowest of those asked usually takes, for an answer or for so many
+	// duties, within bounds.
 	hedgeFactor  = 3
 	hedgeAtLeast = 10 * time.Millisecond
 	hedgeAtMost  = 500 * time.Millisecond
@@ -117,34 +119,35 @@ func (e *QuorumError) Unwrap() []error {
 
 // Sign implements [Signer]. A duty without a threshold of good partial signatures
 // has a *[QuorumError]. If the context ends when some duties are signed, they are
-// returned, and the others have its error. A member that does not end when its
-// context does is left behind.
+// returned, and the others have its error; if it has ended before, nobody is asked. A
+// member that does not end when its context does is left behind.
 func (q *Quorum) Sign(ctx context.Context, duties ...Duty) ([]Result, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // of members that were slower
 	b := q.newBallot(duties)
 	if len(b.open) == 0 {
 		return b.results, nil
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of members that were slower
 	order := q.order()
 	answers := make(chan answer, len(order))
 	waiting := make(map[keyshare.Index]bool, len(order)) // for their answers
 	next := 0
 	ask := func(count int) {
-		for ; count > 0 && next < len(order); next, count = next+1, count-1 {
+		numbers, duties := b.unsigned()
+		for ; count > 0 && next < len(order) && ctx.Err() == nil; next, count = next+1, count-1 {
 			waiting[order[next]] = true
-			go q.ask(ctx, order[next], b.asked, answers)
+			go q.ask(ctx, order[next], numbers, duties, answers)
 		}
 	}
 	need := q.group.Threshold()
-	hedge := time.NewTimer(q.patience(order[:need], len(b.asked)))
+	hedge := time.NewTimer(q.patience(order[:need], len(b.open)))
 	defer hedge.Stop()
 	ask(need)
 	for len(b.open) > 0 && (len(waiting) > 0 || next < len(order)) && ctx.Err() == nil {
 		select {
 		case a := <-answers:
 			delete(waiting, a.from)
-			q.note(a, len(b.asked))
+			q.note(a)
 			ask(b.take(ctx, a)) // as many more as this one fell short
 		case <-hedge.C:
 			q.distrust(waiting)
@@ -152,22 +155,23 @@ func (q *Quorum) Sign(ctx context.Context, duties ...Duty) ([]Result, error) {
 		case <-ctx.Done():
 		}
 	}
-	if err := context.Cause(ctx); err != nil && len(b.open) == len(b.asked) {
+	if err := context.Cause(ctx); err != nil && !b.signed {
 		return nil, fmt.Errorf("signer: quorum: %w", err)
 	}
 	b.close(ctx)
 	return b.results, nil
 }
 
-// answer is what a member said to all duties.
+// answer is what a member said to duties.
 type answer struct {
 	from    keyshare.Index
-	results []Result
+	numbers []int    // of the duties in the ballot
+	results []Result // for each of them
 	err     error
 	took    time.Duration
 }
 
-func (q *Quorum) ask(ctx context.Context, id keyshare.Index, duties []Duty, to chan<- answer) {
+func (q *Quorum) ask(ctx context.Context, id keyshare.Index, numbers []int, duties []Duty, to chan<- answer) {
 	start := time.Now()
 	results, err := q.members[id].Sign(ctx, duties...)
 	if err == nil && len(results) != len(duties) {
@@ -176,7 +180,7 @@ func (q *Quorum) ask(ctx context.Context, id keyshare.Index, duties []Duty, to c
 	if err == nil && slices.Contains(results, Result{}) {
 		err = errors.New("a result with neither a signature nor an error")
 	}
-	to <- answer{from: id, results: results, err: err, took: time.Since(start)}
+	to <- answer{from: id, numbers: numbers, results: results, err: err, took: time.Since(start)}
 }
 
 // order returns the members, best first: those not suspect, that did not fail, that
@@ -208,16 +212,17 @@ func (q *Quorum) patience(asked []keyshare.Index, duties int) time.Duration {
 	defer q.mu.Unlock()
 	var slowest time.Duration
 	for _, id := range asked {
-		if q.record[id].latency == 0 {
+		c := q.record[id]
+		if c.latency == 0 {
 			return hedgeAtMost // nothing is known of it yet
 		}
-		slowest = max(slowest, q.record[id].latency)
+		slowest = max(slowest, c.latency, time.Duration(duties)*c.pace)
 	}
-	return min(max(hedgeFactor*time.Duration(duties)*slowest, hedgeAtLeast), hedgeAtMost)
+	return min(max(hedgeFactor*slowest, hedgeAtLeast), hedgeAtMost)
 }
 
-// note remembers how a member answered to so many duties.
-func (q *Quorum) note(a answer, duties int) {
+// note remembers how a member answered.
+func (q *Quorum) note(a answer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c := q.record[a.from]
@@ -226,11 +231,14 @@ func (q *Quorum) note(a answer, duties int) {
 		return
 	}
 	c.failed = time.Time{}
-	took := max(a.took/time.Duration(duties), 1)
-	if c.latency == 0 {
-		c.latency = took
+	smooth := func(value *time.Duration, latest time.Duration) {
+		if *value == 0 {
+			*value = latest
+		}
+		*value += (latest - *value) / 4
 	}
-	c.latency += (took - c.latency) / 4
+	smooth(&c.latency, max(a.took, 1))
+	smooth(&c.pace, max(a.took/time.Duration(len(a.numbers)), 1))
 }
 
 // distrust remembers that members did not answer in time.

@@ -22,12 +22,14 @@ type member struct {
 	delay time.Duration
 	lie   func([]signer.Result) ([]signer.Result, error) // changes its answer
 	calls atomic.Int32
+	asked atomic.Int32 // duties in all calls
 }
 
 func (m *member) PublicKey() keyshare.PublicKey { return m.share.PublicKey() }
 
 func (m *member) Sign(ctx context.Context, duties ...signer.Duty) ([]signer.Result, error) {
 	m.calls.Add(1)
+	m.asked.Add(int32(len(duties)))
 	select {
 	case <-time.After(m.delay):
 	case <-ctx.Done():
@@ -229,6 +231,93 @@ func TestQuorumContext(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(start))
 		synctest.Wait() // no member is left behind
+	})
+}
+
+// TestQuorumEnded has a context that has ended: no member records or signs in vain.
+func TestQuorumEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g, members := cluster(t, 3, 4)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("too late")
+		cancel(why)
+		_, err := quorum(t, g, members).Sign(ctx, signer.VoluntaryExit{})
+		require.ErrorIs(t, err, why)
+		synctest.Wait()
+		require.Zero(t, calls(members))
+	})
+}
+
+// TestQuorumAsksForTheRest has a member refuse one duty of many: the one who is asked
+// in its place is asked only for what is not signed by then.
+func TestQuorumAsksForTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g, members := cluster(t, 3, 4)
+		last := members[g.Members()[1]]
+		last.delay = 5 * time.Millisecond // when the others have answered
+		last.lie = func(r []signer.Result) ([]signer.Result, error) {
+			r[7] = signer.Result{Err: errors.New("no")}
+			return r, nil
+		}
+		duties := make([]signer.Duty, 20)
+		for i := range duties {
+			duties[i] = signer.Randao{Epoch: uint64(i)}
+		}
+		duties[3] = nil // which has no root, and a number all the same
+		results, err := quorum(t, g, members).Sign(t.Context(), duties...)
+		require.NoError(t, err)
+		for i, r := range results {
+			if i == 3 {
+				require.ErrorContains(t, r.Err, "the duty is missing")
+				continue
+			}
+			require.NoError(t, r.Err)
+			root, err := signer.SigningRoot(signer.Hoodi, duties[i])
+			require.NoError(t, err)
+			require.True(t, g.PublicKey().Verify(root, r.Signature))
+		}
+		require.EqualValues(t, 1, members[g.Members()[3]].asked.Load())
+	})
+}
+
+// TestQuorumPatience signs many duties and then one, with members that take as long
+// for one as for many: that is how long they are waited for.
+func TestQuorumPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g, members := cluster(t, 3, 4)
+		for _, m := range members {
+			m.delay = 50 * time.Millisecond
+		}
+		q := quorum(t, g, members)
+		for _, n := range []int{20, 20, 1, 20, 1} {
+			duties := make([]signer.Duty, n)
+			for i := range duties {
+				duties[i] = signer.Randao{Epoch: uint64(i)}
+			}
+			before := calls(members)
+			_, err := q.Sign(t.Context(), duties...)
+			require.NoError(t, err)
+			require.Equal(t, 3, calls(members)-before, "%d duties: nobody else is asked", n)
+		}
+	})
+}
+
+// TestQuorumBlamesTheFew has too few members answer for a signature: who of them lies
+// is found all the same.
+func TestQuorumBlamesTheFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g, members := cluster(t, 3, 4)
+		ids := g.Members()
+		members[ids[1]].lie = garbage
+		out := func([]signer.Result) ([]signer.Result, error) { return nil, errors.New("out") }
+		members[ids[0]].lie, members[ids[2]].lie = out, out
+		results, err := quorum(t, g, members).Sign(t.Context(), signer.VoluntaryExit{})
+		require.NoError(t, err)
+		var failed *signer.QuorumError
+		require.ErrorAs(t, results[0].Err, &failed)
+		require.Equal(t, []keyshare.Index{ids[1]}, failed.Bad)
+		require.Equal(t, 1, failed.Have)
+		require.Len(t, failed.Failed, 2)
 	})
 }
 

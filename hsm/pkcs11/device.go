@@ -179,6 +179,11 @@ func (d *device) place() (slot uint, token pkcs11.TokenInfo) {
 	return d.slot, d.token
 }
 
+func (d *device) label() string {
+	_, token := d.place()
+	return token.Label
+}
+
 // heal makes the device sound if it is not: it finds the token, opens the parked session and logs in, as far as needed.
 // After a failure it fails at once for a while, each time for longer, and for good once a PIN was wrong.
 func (d *device) heal() error {

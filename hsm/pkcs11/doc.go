@@ -41,6 +41,11 @@
 // whose keys are generated and used in the token and never leave it: hsm.Native. The price is that a key cannot be split
 // there; shares are imported. Package testtoken is a token to try this without a card.
 //
+// # A counter
+//
+// A token can hold a number that only rises ([Token.CreateCounter]). Package signer/slashing keeps with it what it
+// committed last, and then refuses a history of signatures that was restored from a backup.
+//
 // # Staying up
 //
 // One session is parked to keep the login, a few others are opened when needed and kept. A lost session or login is set

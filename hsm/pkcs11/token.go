@@ -128,10 +128,7 @@ func (t *Token) Info() hsm.Info { return t.info }
 // String names the backend and its device.
 func (t *Token) String() string { return "PKCS #11 " + t.info.Device }
 
-func (t *Token) label() string {
-	_, token := t.device.place()
-	return token.Label
-}
+func (t *Token) label() string { return t.device.label() }
 
 // Close implements hsm.Backend. It wipes what the cache holds, closes the store, and logs out unless other tokens of this
 // process or other parts of the program rely on the login. The module is finalized with the last token, if this package

@@ -21,6 +21,11 @@
 // is hsm.JustInTime, or hsm.Enveloped with a cache. It is the weaker way, for a Vault whose administrators take no
 // plugin.
 //
+// # A counter
+//
+// Where the history of signatures is a file (package signer/slashing), a number in KV that only rises ([CreateCounter],
+// [OpenCounter]) tells when the file was restored from a backup.
+//
 // # Tokens
 //
 // A login ([AppRole], [TokenFile], [Kubernetes]) gives a token, which is renewed at two thirds of its life, replaced by a

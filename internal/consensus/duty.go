@@ -98,11 +98,14 @@ func (n *Network) MaxAggregateBits(f Fork) uint64 {
 	return committeeMembers * n.MaxCommitteesPerSlot
 }
 
+// AggregatesSettled reports whether AggregateAndProofRoot knows the form that aggregates have under a fork.
+func (f Fork) AggregatesSettled() bool { return f < Gloas }
+
 // AggregateAndProofRoot is the hash tree root of AggregateAndProof in the form of a fork: without committee bits before
 // Electra, with them in Electra and Fulu. Gloas makes attestations progressive containers, of which the root is not
 // settled, so from there on it is an error. The caller has checked that the bits are a bitlist.
 func (n *Network) AggregateAndProofRoot(f Fork, a AggregateAndProof) ([32]byte, error) {
-	if f >= Gloas {
+	if !f.AggregatesSettled() {
 		return [32]byte{}, forkError("consensus: the root of an aggregate is not settled for " + f.String())
 	}
 	if f < Electra {

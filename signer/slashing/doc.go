@@ -38,7 +38,10 @@
 // history stand in.
 //
 // A file can not tell that it is an old copy of itself. A [Counter] can: a number
-// that only rises and that lies where a backup of the file does not reach, such as a
-// token's or a server's memory. With one in [Options], opening an older copy, or a
-// new file in place of a lost one, is [ErrRollback]. Without one nothing detects it.
+// that only rises and that lies where a backup of the file does not reach. With one
+// in [Options], opening an older copy, or a new file in place of a lost one, is
+// [ErrRollback]. A PKCS #11 token can hold it (Token.CreateCounter of package
+// hsm/pkcs11), and so can Vault (CreateCounter of package hsm/vault). The software
+// backend, whose file lies beside this one, can not: without a counter nothing
+// detects an old copy.
 package slashing

@@ -180,6 +180,47 @@ func TestFold(t *testing.T) {
 	require.Equal(t, 1+513, bytes.Count(file, []byte(`"slot"`)))
 }
 
+// An attestation in a gap is compared with its neighbours, wherever in the pages of a larger file these are.
+func TestNeighbours(t *testing.T) {
+	validators := keys(t, 4)
+	for _, together := range []bool{true, false} { // in one transaction, or after commits
+		s := open(t, create(t, slashing.Complete), nil)
+		var even, odd []signer.Claim
+		for target := uint64(10); target < 500; target += 2 {
+			for _, k := range validators {
+				even = append(even, historytest.Attestation(k, target-2, target, historytest.Root(target)))
+				odd = append(odd,
+					historytest.Attestation(k, target-3, target+1, historytest.Root(1)), // surrounds, but for the last target
+					historytest.Attestation(k, target+1, target+1, historytest.Root(1)), // is surrounded, but for the last target
+					historytest.Attestation(k, target-1, target+1, historytest.Root(1)), // fits
+				)
+			}
+		}
+		even, odd = even[:len(even):len(even)], odd[:len(odd)-3*len(validators)]
+		rand.Shuffle(len(odd)/3, func(i, j int) {
+			for k := range 3 {
+				odd[3*i+k], odd[3*j+k] = odd[3*j+k], odd[3*i+k]
+			}
+		})
+		var results []error
+		if together {
+			results = s.Protect(t.Context(), append(even, odd...)...)
+		} else {
+			results = append(s.Protect(t.Context(), even...), s.Protect(t.Context(), odd...)...)
+		}
+		for i, err := range results[:len(even)] {
+			require.NoError(t, err, "%+v", even[i].Duty)
+		}
+		for i, err := range results[len(even):] {
+			if i%3 == 2 {
+				require.NoError(t, err, "%+v", odd[i].Duty)
+			} else {
+				require.ErrorIs(t, err, signer.ErrSlashable, "%+v", odd[i].Duty)
+			}
+		}
+	}
+}
+
 // memoryCounter is a counter as a token or a server may hold it.
 type memoryCounter struct {
 	mu     sync.Mutex

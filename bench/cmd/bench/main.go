@@ -1,6 +1,7 @@
 // Bench runs the benchmarks, shows how far they are, and writes a table and a plot of the results.
 //
 //	go run ./cmd/bench -out .                    in the folder bench: everything, into RESULTS.md, results.svg and results.txt
+//	go run ./cmd/bench -out . -readme ../README.md   and the summary into the README
 //	go run ./cmd/bench -bench Sign -benchtime 3s some of it, printed only
 //	go run ./cmd/bench -from results.txt -out .  table and plot of what was measured before
 //
@@ -36,8 +37,8 @@ func main() {
 }
 
 type options struct {
-	bench, benchtime, out, from string
-	short                       bool
+	bench, benchtime, out, readme, from string
+	short                               bool
 }
 
 // run is the program: results go to out, progress and help to diag.
@@ -48,6 +49,7 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	f.StringVar(&o.bench, "bench", ".", "the benchmarks to run: a `regexp`, as go test takes it")
 	f.StringVar(&o.benchtime, "benchtime", "1s", "how long each row takes, or how many rounds: a `duration` or 5x")
 	f.StringVar(&o.out, "out", "", "write RESULTS.md, results.svg and results.txt into this `folder`")
+	f.StringVar(&o.readme, "readme", "", "write the summary into this `file`, between its marks")
 	f.StringVar(&o.from, "from", "", "run nothing: read the output of an earlier run from this `file`")
 	f.BoolVar(&o.short, "short", false, "few keys and small batches: a trial of the benchmarks, no measurement")
 	if err := f.Parse(args); err != nil {
@@ -63,13 +65,36 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 	} else {
 		err = measure(ctx, o, results, io.MultiWriter(out, text), diag)
 	}
-	if err != nil || o.out == "" {
+	if err != nil || o.out == "" && o.readme == "" {
 		return err
 	}
 	if len(results.Rows) == 0 {
 		return fmt.Errorf("no benchmark matches %q: nothing is written", o.bench)
 	}
-	return write(o.out, results, text.String(), diag)
+	if o.out != "" {
+		err = write(o.out, results, text.String(), diag)
+	}
+	if err == nil && o.readme != "" {
+		err = summarize(o.readme, results, diag)
+	}
+	return err
+}
+
+// summarize puts the summary into a file that has a place for it.
+func summarize(path string, results *report.Results, diag io.Writer) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	text, err := results.Replace(string(content))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintln(diag, "wrote", path)
+	return nil
 }
 
 // reread takes the output of an earlier run from a file.

@@ -52,11 +52,35 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// TestRecorded holds that the table, the plot and the README's summary are those of the recorded run.
+func TestRecorded(t *testing.T) {
+	recorded, dir := filepath.Join("..", ".."), t.TempDir()
+	readme := filepath.Join(dir, "README.md")
+	want, err := os.ReadFile(filepath.Join(recorded, "..", "README.md"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(readme, want, 0o600))
+	_, diag, err := program("-from", filepath.Join(recorded, "results.txt"), "-out", dir, "-readme", readme)
+	require.NoError(t, err)
+	require.Contains(t, diag, "wrote "+readme)
+	got, err := os.ReadFile(readme)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "README.md")
+	for _, name := range []string{"RESULTS.md", "results.svg"} {
+		want, err := os.ReadFile(filepath.Join(recorded, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got), name)
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	dir := t.TempDir()
 	_, _, err := program("-bench", "Nothing", "-out", dir)
 	require.ErrorContains(t, err, `no benchmark matches "Nothing"`)
 	_, _, err = program("-from", filepath.Join(dir, "absent"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, _, err = program("-from", filepath.Join("..", "..", "results.txt"), "-readme", filepath.Join(dir, "absent"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, _, err = program("extra")
 	require.ErrorContains(t, err, `unexpected argument "extra"`)

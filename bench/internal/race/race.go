@@ -1,7 +1,7 @@
 // Package race times several ways to do the same work in one benchmark, in turns, so that whatever else the machine does
 // falls on all of them alike. The first lane is the benchmark's own; the others are its baselines and its limit: the
 // primitives that it can not do without. In the output stand the rate and the latency of the first, the rates of the
-// others, and how many times as fast as each the first one is.
+// others, and how many times as fast as each the first one is, by the median of the rounds.
 package race
 
 import (
@@ -45,7 +45,7 @@ type Race struct {
 //	Unit          the rate of the first lane, from the median turn
 //	p50-µs p99-µs the latency of its operations
 //	name-Unit     the rate of another lane
-//	x-name        the rate of the first lane divided by it
+//	x-name        how many times as fast as it the first lane is, in the median round
 func (r Race) Run(b *testing.B) {
 	defer Cores(max(r.Workers, r.Cores))()
 	turns := make([][]time.Duration, len(r.Lanes))
@@ -74,21 +74,20 @@ func (r Race) Run(b *testing.B) {
 			round()
 		}
 	}
-	rate := func(k int) float64 {
-		count := r.Lanes[k].Count
-		if count == 0 {
-			count = r.Count
+	count := func(k int) float64 {
+		if n := r.Lanes[k].Count; n != 0 {
+			return float64(n)
 		}
-		return float64(count*r.Workers*r.Ops) / Median(turns[k]).Seconds()
+		return float64(r.Count)
 	}
-	own := rate(0)
+	rate := func(k int) float64 { return count(k) * float64(r.Workers*r.Ops) / Median(turns[k]).Seconds() }
 	b.ReportMetric(float64(Median(turns[0]))/float64(r.Workers*r.Ops), "ns/op")
-	b.ReportMetric(own, r.Unit)
+	b.ReportMetric(rate(0), r.Unit)
 	b.ReportMetric(micros(Percentile(latency, 50)), "p50-µs")
 	b.ReportMetric(micros(Percentile(latency, 99)), "p99-µs")
 	for k, lane := range r.Lanes[1:] {
 		b.ReportMetric(rate(k+1), lane.Name+"-"+r.Unit)
-		b.ReportMetric(own/rate(k+1), "x-"+lane.Name)
+		b.ReportMetric(Ratio(turns[k+1], turns[0])*count(0)/count(k+1), "x-"+lane.Name)
 	}
 }
 
@@ -142,6 +141,16 @@ func Median(d []time.Duration) time.Duration {
 	}
 	s := slices.Sorted(slices.Values(d))
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// Ratio returns the median of a[i]/b[i], where what the machine did besides falls on both alike.
+func Ratio(a, b []time.Duration) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = float64(a[i]) / float64(b[i])
+	}
+	slices.Sort(ratios)
+	return (ratios[(len(ratios)-1)/2] + ratios[len(ratios)/2]) / 2
 }
 
 // Percentile returns the smallest duration that p percent of all do not exceed (the nearest rank), 0 < p ≤ 100; 0 of

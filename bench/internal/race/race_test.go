@@ -33,6 +33,11 @@ func TestPercentiles(t *testing.T) {
 	require.EqualValues(t, 15, race.Median([]time.Duration{20, 10}))
 }
 
+func TestRatio(t *testing.T) {
+	require.Equal(t, 2.0, race.Ratio([]time.Duration{2, 40, 5}, []time.Duration{1, 20, 100}))
+	require.Equal(t, 1.5, race.Ratio([]time.Duration{20, 1}, []time.Duration{10, 1}))
+}
+
 // benchmark runs f as a benchmark of a few iterations.
 func benchmark(t *testing.T, f func(b *testing.B)) testing.BenchmarkResult {
 	t.Helper()
@@ -61,8 +66,8 @@ func TestRace(t *testing.T) {
 	require.EqualValues(t, 16*r.N, other.Load())
 	m := r.Extra
 	require.Less(t, m["things/s"], 20_000.0, "two workers do ten in a millisecond at best")
-	require.Greater(t, m["things/s"], m["slow-things/s"])
-	require.InEpsilon(t, m["things/s"]/m["slow-things/s"], m["x-slow"], 1e-9)
+	require.Less(t, m["slow-things/s"], 5_000.0)
+	require.Positive(t, m["x-slow"])
 	require.Less(t, m["half-things/s"], 10_000.0, "a lane that counts five")
 	require.GreaterOrEqual(t, m["p50-µs"], 1000.0)
 	require.GreaterOrEqual(t, m["p99-µs"], m["p50-µs"])

@@ -14,7 +14,8 @@ var catalog = []text{
 		group: "Sign", title: "Signing",
 		note: "A batch of distinct roots is signed by one key in one call; one root is signed by as many keys, in as many calls. " +
 			"blst and herumi are called straight, with the key in ordinary memory, and hash each root again. software is the " +
-			"encrypted file; pkcs11-cached keeps opened keys, pkcs11-jit has the token open the key for each call (SoftHSM). The " +
+			"encrypted file; pkcs11-cached keeps opened keys, pkcs11-jit has the token open the key for each call (SoftHSM); vault is the " +
+			"secrets engine in a Vault on the same machine, one HTTP request for each call, whose cores are not counted. The " +
 			"limit is one hash of each distinct root, one constant-time multiplication for each signature, and one division " +
 			"for each batch.",
 		plotted: func(r Row) bool {

@@ -22,6 +22,13 @@ func (r *Results) WriteMarkdown(w io.Writer) error {
 	}
 	fmt.Fprintln(&b, introduction)
 	fmt.Fprint(&b, "\n![rates as a share of their limits](results.svg)\n")
+	var short strings.Builder
+	if err := r.WriteSummary(&short); err != nil {
+		return err
+	}
+	if short.Len() > 0 {
+		fmt.Fprintf(&b, "\n## In short\n\n%s", short.String())
+	}
 	for _, group := range r.groups() {
 		rows := r.of(group)
 		text := about(group)
@@ -36,7 +43,7 @@ func (r *Results) WriteMarkdown(w io.Writer) error {
 }
 
 const introduction = "Each row was measured in turns with its baselines and its limit, in rounds of one turn each, so that whatever " +
-	"else the machine did fell on all of them. Rates are those of the median turn. p50 and p99 are the latencies of one " +
+	"else the machine did fell on all of them. Rates are those of the median turn, and each ratio is the median of the rounds. p50 and p99 are the latencies of one " +
 	"operation, in µs: of the whole batch where there is one; of fewer than a hundred operations p99 is the slowest. " +
 	"“× name” says how many times as fast as that baseline the row is. The limit runs only the primitives that the work can " +
 	"not be done without, with raw blst and keys in ordinary memory; “× limit” is 1 where nothing is lost."
@@ -98,7 +105,7 @@ func table(b *strings.Builder, rows []Row) {
 			if v, ok := row.Get(u); ok {
 				text = number(v)
 				if strings.HasPrefix(u, "x-") {
-					text = strconv.FormatFloat(v, 'f', 2, 64)
+					text = fixed(v)
 				}
 			} else if row.Skipped != "" && i == 0 {
 				text = "not measured: " + escape(row.Skipped)

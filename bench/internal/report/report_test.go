@@ -114,6 +114,41 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+func TestSummary(t *testing.T) {
+	const rows = `BenchmarkCombine/members=3-of-4/ids=consecutive	2	9 ns/op	1000 combines/s	1100 verification-combines/s	0.91 x-verification	0.97 x-limit
+BenchmarkGuard/store=embedded/strategy=minimal/validators=1000/cores=1	2	9 ns/op	6000 sigs/s	1.75 x-blst	0.9 x-limit
+BenchmarkGuard/store=embedded/strategy=minimal/validators=1000/cores=2	2	9 ns/op	7000 sigs/s	1.76 x-blst	0.9 x-limit
+BenchmarkCombine/members=9-of-13/ids=ssv	2	9 ns/op	1000 combines/s	0.97 x-limit
+`
+	const want = `| what, on one core | rate | beside | times as fast | wanted | share of the limit |
+|---|---:|---|---:|---:|---:|
+| guard 1,000 attestations of 1,000 validators: check, record, sign | 6,000 sigs/s | raw blst, signing alone | 1.75 | ≥ 1.70 | 0.90 |
+| combine and verify 3 of 4, from 96-byte forms | 1,000 combines/s | one verification | 0.91 | ≥ 0.87 | 0.97 |
+`
+	r := read(t, rows)
+	var b strings.Builder
+	require.NoError(t, r.WriteSummary(&b))
+	require.Equal(t, want, b.String())
+	b.Reset()
+	require.NoError(t, r.WriteMarkdown(&b))
+	require.Contains(t, b.String(), "\n## In short\n\n"+want+"\n## Combining")
+	b.Reset()
+	require.NoError(t, read(t, output).WriteMarkdown(&b))
+	require.NotContains(t, b.String(), "In short", "of rows that say less there is none")
+
+	const begin, end = "<!-- the summary of bench/RESULTS.md, written by make bench -->\n", "<!-- end of the summary -->\n"
+	text, err := r.Replace("before\n" + begin + "old\n" + end + "after\n")
+	require.NoError(t, err)
+	require.Equal(t, "before\n"+begin+"\n"+want+"\n"+end+"after\n", text)
+	again, err := r.Replace(text)
+	require.NoError(t, err)
+	require.Equal(t, text, again)
+	for _, bad := range []string{"", begin, end, end + begin} {
+		_, err := r.Replace(bad)
+		require.ErrorContains(t, err, "no place for the summary")
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for text, want := range map[string]string{
 		"1234567.8": "1,234,568", "999.6": "1,000", "99.96": "100", "99.94": "99.9", "10": "10.0", "9.996": "10.0", "9.99": "9.99", "0.0123": "0.01", "100000": "100,000",

@@ -71,6 +71,7 @@ func testDuties(t *testing.T, m *mount) {
 		"aggregate": signer.AggregateAndProof{Aggregate: signer.Aggregate{
 			Bits: []byte{3}, Data: vote(1, 2, 1),
 		}},
+		"aggregate-root":    signer.AggregateRoot{Slot: 353024 * 32, Root: keyshare.Root{1}},
 		"registration":      signer.ValidatorRegistration{FeeRecipient: to, GasLimit: 3e7, Timestamp: 1, PublicKey: pk},
 		"deposit":           signer.Deposit{PublicKey: pk, WithdrawalCredentials: signer.ExecutionCredentials(to), Amount: 32e9},
 		"exit":              signer.VoluntaryExit{ValidatorIndex: 1},
@@ -79,8 +80,16 @@ func testDuties(t *testing.T, m *mount) {
 	}
 	require.ElementsMatch(t, signer.DutyKinds(), keysOf(duties))
 	for kind, d := range duties {
-		m.signs(t, kind, "k", pk, d)
+		if kind != "aggregate-root" {
+			m.signs(t, kind, "k", pk, d)
+		}
 	}
+	m.faults(t, wire.Invalid, "whose form is known", "aggregate-root", "k", duties["aggregate-root"])
+	var aggregate wire.Results
+	m.ok(t, "PUT", "aggregate-root/k", wire.Duties{Network: "sepolia", Duties: dutyTexts(t, duties["aggregate-root"])}, &aggregate)
+	root, err := signer.SigningRoot(signer.Sepolia, duties["aggregate-root"])
+	require.NoError(t, err)
+	require.True(t, pk.Verify(root, signature(t, aggregate.Results[0].Signature)))
 	m.faults(t, wire.Invalid, `type "exit", this path takes "randao"`, "randao", "k", duties["exit"])
 	m.faults(t, wire.Invalid, "names the public key", "deposit", "k", signer.Deposit{
 		PublicKey: m.create(t, "other"), WithdrawalCredentials: signer.ExecutionCredentials(to), Amount: 32e9,
@@ -91,7 +100,7 @@ func testDuties(t *testing.T, m *mount) {
 	m.faults(t, wire.Invalid, "slot 64 is of epoch 2", "attestation", "k", signer.Attestation{Slot: 64})
 	m.refused(t, 400, "there are 0 duties", "PUT", "exit/k", wire.Duties{Network: "hoodi"})
 	m.refused(t, 400, `network "moon" is unknown`, "PUT", "exit/k", map[string]any{"network": "moon", "duties": []any{1}})
-	_, err := m.duties("exit", "none", duties["exit"])
+	_, err = m.duties("exit", "none", duties["exit"])
 	require.Equal(t, 404, vaulttest.Status(err), "%v", err)
 	var got wire.Results
 	m.ok(t, "PUT", "exit/k", map[string]any{"network": "hoodi", "duties": []any{map[string]any{"type": "exit", "epoch": "1"}, 7}}, &got)

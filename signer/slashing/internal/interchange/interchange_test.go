@@ -42,6 +42,19 @@ func TestParse(t *testing.T) {
 	}, got[0].Votes)
 }
 
+// TestParseManyKeys passes over many keys in a second or so, not in the minutes that comparing each with each takes.
+func TestParseManyKeys(t *testing.T) {
+	var many strings.Builder
+	for i := range 400_000 {
+		fmt.Fprintf(&many, `"%d":0,`, i)
+	}
+	root := keyshare.Root{1}
+	text := strings.Replace(file(root, validatorOf("", "")), `"pubkey"`, many.String()+`"pubkey"`, 1)
+	got, err := Parse([]byte(text), root)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+}
+
 func TestParseRefuses(t *testing.T) {
 	root := keyshare.Root{1}
 	good := file(root, validatorOf(`{"slot":"1"}`, `{"source_epoch":"1","target_epoch":"2"}`))

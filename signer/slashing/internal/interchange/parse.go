@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -67,17 +66,17 @@ func (p *parser) object(f fields, required ...string) error {
 	if err := p.open('{', "an object"); err != nil {
 		return err
 	}
-	var seen []string
+	seen := map[string]bool{}
 	for p.d.More() {
 		t, err := p.d.Token()
 		if err != nil {
 			return errNotJSON
 		}
 		key, _ := t.(string)
-		if slices.Contains(seen, key) {
+		if seen[key] {
 			return fmt.Errorf("%.40q occurs twice", key)
 		}
-		seen = append(seen, key)
+		seen[key] = true
 		read, known := f[key]
 		if !known {
 			if err := p.d.Decode(new(json.RawMessage)); err != nil {
@@ -90,7 +89,7 @@ func (p *parser) object(f fields, required ...string) error {
 		}
 	}
 	for _, key := range required {
-		if !slices.Contains(seen, key) {
+		if !seen[key] {
 			return fmt.Errorf("%s is missing", key)
 		}
 	}
