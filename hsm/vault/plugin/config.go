@@ -83,8 +83,9 @@ func permittedAddress(list string, permitted []string, a keyshare.Address) error
 
 // configCache keeps the configuration until it changes.
 type configCache struct {
-	mu      sync.Mutex
-	current *config
+	changing sync.Mutex // held from the reading of what is changed to the writing of it
+	mu       sync.Mutex
+	current  *config
 }
 
 func (c *configCache) drop() {
@@ -150,6 +151,8 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, d *fram
 			return nil, invalid("dvkeys: config: %.40q is unknown", field)
 		}
 	}
+	b.config.changing.Lock()
+	defer b.config.changing.Unlock()
 	old, err := b.configuration(ctx, req.Storage)
 	if err != nil {
 		return nil, err
@@ -176,11 +179,8 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, d *fram
 	if err != nil {
 		return nil, err
 	}
-	if err := req.Storage.Put(ctx, entry); err != nil {
-		return nil, err
-	}
-	b.config.drop()
-	return nil, nil
+	defer b.config.drop() // also if it failed, since it may be stored all the same
+	return nil, req.Storage.Put(ctx, entry)
 }
 
 // check refuses what could never match, and brings addresses into their one form.
@@ -192,8 +192,9 @@ func (c *config) check() error {
 			}
 		}
 	}
-	for field, list := range map[string][]string{"withdrawal_addresses": c.WithdrawalAddresses, "fee_recipients": c.FeeRecipients} {
-		for i, text := range list {
+	for field, list := range map[string]*[]string{"withdrawal_addresses": &c.WithdrawalAddresses, "fee_recipients": &c.FeeRecipients} {
+		checked := slices.Clone(*list) // of the old one others may be reading
+		for i, text := range checked {
 			if text == all {
 				continue
 			}
@@ -201,8 +202,9 @@ func (c *config) check() error {
 			if err != nil || a.IsZero() {
 				return invalid("dvkeys: %s: %.60q is no address", field, text)
 			}
-			list[i] = a.String()
+			checked[i] = a.String()
 		}
+		*list = checked
 	}
 	for _, digest := range c.OperatorKeys {
 		if b, err := hex.DecodeString(digest); digest != all && (err != nil || hex.EncodeToString(b) != digest || len(b) != 32) {

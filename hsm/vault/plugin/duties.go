@@ -58,7 +58,10 @@ func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *frame
 		return nil, err
 	}
 	n := 0
-	for _, r := range want.Requests {
+	for i, r := range want.Requests {
+		if len(r.Duties) == 0 {
+			return nil, invalid("dvkeys: requests: number %d has no duties", i)
+		}
 		n += len(r.Duties)
 	}
 	desk, err := b.openDesk(ctx, req.Storage, d.Get("kind").(string), want.Network, n)
@@ -104,6 +107,7 @@ func (b *backend) openDesk(ctx context.Context, s logical.Storage, kind, network
 
 // sign signs the duties of one key.
 func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (results wire.Results, err error) {
+	defer recovered(&err)
 	list := make([]judged, len(want.Duties))
 	err = d.use(ctx, d.storage, want.Name, want.PublicKey, func(k *openKey) error {
 		for i, text := range want.Duties {

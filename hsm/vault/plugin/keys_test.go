@@ -57,6 +57,8 @@ func testKeys(t *testing.T, m *mount) {
 	m.refused(t, 400, "129 bytes, at most 128", "PUT", "keys/"+strings.Repeat("a", 129), nil)
 	m.refused(t, 400, "label has the byte 0x01", "PUT", "keys/new", wire.Create{Label: "\x01"})
 	m.refused(t, 400, `unknown field "secret"`, "PUT", "keys/new", map[string]string{"secret": "1"})
+	m.refused(t, 400, `unknown field "Label"`, "PUT", "keys/new", map[string]string{"Label": "1"})
+	require.Error(t, m.call("PUT", "keys/a..b", nil, nil))
 	for _, path := range []string{"keys/-a", "keys/a.", "keys/a%20b", "keys/a/b", "nothing"} {
 		m.refused(t, 404, "", "PUT", path, nil)
 	}

@@ -72,13 +72,19 @@ func readRecordOf(ctx context.Context, s logical.Storage, name, key string) (*re
 	return r, nil
 }
 
-// leftRecord returns a record that a crash has left of making a key of that name, nil if there is none.
+// leftRecord returns a record that a crash has left of making a key of that name, nil if there is none. One that a crash
+// has left of an import does not count: a key that is asked to be made must not be one that somebody has outside.
 func leftRecord(ctx context.Context, s logical.Storage, name string) (*record, error) {
 	keys, err := s.List(ctx, keyPrefix+name+"/")
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	return readRecordOf(ctx, s, name, keys[0])
+	for _, key := range keys {
+		if r, err := readRecordOf(ctx, s, name, key); err != nil || r != nil && !r.Imported {
+			return r, err
+		}
+	}
+	return nil, nil
 }
 
 // nameOf returns the name of the key with that public key, "" if there is none.
@@ -174,7 +180,7 @@ func (b *backend) openRecord(ctx context.Context, s logical.Storage, r *record) 
 		k.Destroy()
 		return nil, fmt.Errorf("%w: %q holds the secret of another public key", errCorrupt, r.Name)
 	}
-	return &openKey{*r, k}, nil
+	return &openKey{record: *r, secret: k}, nil
 }
 
 // dataKey returns a key under which secrets are encrypted.

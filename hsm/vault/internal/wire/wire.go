@@ -10,8 +10,8 @@
 //
 // # Paths
 //
-// ":name" is 1 to 128 bytes of letters, digits, '_', '-' and '.', of which the last two are neither first nor last. In
-// keys/ (read and delete) the public key of a key, as 0x and 96 hex digits, stands for its name.
+// ":name" is 1 to 128 bytes of letters, digits, '_', '-' and '.', of which the last two are neither first nor last; two
+// dots do not follow each other. In keys/ (read and delete) the public key of a key, as 0x and 96 hex digits, stands for its name.
 //
 //	LIST   keys/?after=&limit=   List            names in ascending order of their bytes, after a name
 //	PUT    keys/:name            Create, Key     makes the key inside, or returns the one that has the name
