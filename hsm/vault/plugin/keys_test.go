@@ -15,7 +15,7 @@ import (
 
 // TestEngine runs the tests of single paths, each with a mount of its own in one server.
 func TestEngine(t *testing.T) {
-	s := vaulttest.Start(t, &vaulttest.Options{Plugin: true})
+	s := vaulttest.Start(t, &vaulttest.Options{Plugin: true, RawLog: true})
 	for name, test := range map[string]func(*testing.T, *mount){
 		"keys": testKeys, "list": testList, "same name at once": testSameName, "deleted": testDeleted,
 		"raw": testRaw, "raw many": testRawMany, "duties": testDuties, "slashing": testSlashing, "batch": testBatch, "duties many": testDutiesMany,
