@@ -43,15 +43,13 @@ func (c *config) network(name string) (*signer.Network, error) {
 }
 
 // allows returns an error if a duty names another key or an address that is not permitted.
-func (c *config) allows(d signer.Duty, pk keyshare.PublicKey) error {
+func (c *config) allows(d signer.Duty, k *record) error {
 	switch d := d.(type) {
 	case signer.Deposit:
 		to, _ := d.WithdrawalCredentials.Address()
-		return firstOf(
-			sameKey(d.PublicKey, pk), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, to),
-		)
+		return firstOf(k.signsFor(d.PublicKey), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, to))
 	case signer.BLSToExecutionChange:
-		return firstOf(sameKey(d.From, pk), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, d.To))
+		return firstOf(k.signsFor(d.From), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, d.To))
 	case signer.ValidatorRegistration:
 		return permittedAddress("fee_recipients", c.FeeRecipients, d.FeeRecipient)
 	}
@@ -67,11 +65,15 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-func sameKey(named, pk keyshare.PublicKey) error {
-	if named != pk {
-		return invalid("dvkeys: the duty names the public key %v, the key has %v", named, pk)
+// signsFor returns an error if what a duty names is neither the key nor the validator whose share it is.
+func (r *record) signsFor(named keyshare.PublicKey) error {
+	switch {
+	case named == r.PublicKey || named == r.Validator:
+		return nil
+	case r.Validator.IsZero():
+		return invalid("dvkeys: the duty names the public key %v, the key has %v", named, r.PublicKey)
 	}
-	return nil
+	return invalid("dvkeys: the duty names the public key %v, the key %v is a share of %v", named, r.PublicKey, r.Validator)
 }
 
 func permittedAddress(list string, permitted []string, a keyshare.Address) error {

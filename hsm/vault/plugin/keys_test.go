@@ -19,7 +19,7 @@ func TestEngine(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *mount){
 		"keys": testKeys, "list": testList, "same name at once": testSameName, "deleted": testDeleted,
 		"raw": testRaw, "raw many": testRawMany, "duties": testDuties, "slashing": testSlashing, "batch": testBatch, "duties many": testDutiesMany,
-		"split": testSplit, "seal": testSeal, "import": testImport, "import refused": testImportRefused,
+		"split": testSplit, "seal": testSeal, "shares": testShares, "import": testImport, "import refused": testImportRefused,
 		"history": testHistory, "configuration": testConfiguration, "new mount": testNewMount, "stats": testStats,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,6 +20,7 @@ type record struct {
 	Name      string             `json:"name"`
 	PublicKey keyshare.PublicKey `json:"public_key"`
 	Label     string             `json:"label,omitempty"`
+	Validator keyshare.PublicKey `json:"validator,omitzero"` // of which the secret is a share, if it is one
 	Imported  bool               `json:"imported"`
 	Created   time.Time          `json:"created"`
 	DataKey   string             `json:"data_key"` // the id of the data key
@@ -33,7 +34,11 @@ func (r *record) context() []byte {
 }
 
 func (r *record) wire() wire.Key {
-	return wire.Key{Name: r.Name, PublicKey: r.PublicKey.String(), Label: r.Label}
+	k := wire.Key{Name: r.Name, PublicKey: r.PublicKey.String(), Label: r.Label}
+	if !r.Validator.IsZero() {
+		k.Validator = r.Validator.String()
+	}
+	return k
 }
 
 func hexKey(pk keyshare.PublicKey) string {

@@ -60,6 +60,9 @@ type Key struct {
 
 	// Label is what Create or Import said; empty otherwise.
 	Label string `json:"label,omitempty"`
+
+	// Validator is what Import said; empty otherwise.
+	Validator string `json:"validator,omitempty"`
 }
 
 // List is the answer to LIST keys. Keys says the names in order; Vault's answer to a list without any is 404.
@@ -94,6 +97,10 @@ type Import struct {
 	PublicKey  string `json:"public_key"`
 	WrappingID string `json:"wrapping_id"`
 	Wrapped    []byte `json:"wrapped"`
+
+	// Validator is the public key of the validator of which the secret is a share; empty for one that is whole. Deposits
+	// and credential changes that a share signs name the validator.
+	Validator string `json:"validator,omitempty"`
 }
 
 // ImportLabel returns the OAEP label of an Import.
