@@ -183,7 +183,7 @@ func TestRepeats(t *testing.T) {
 			_, err = b.Generate(ctx, "batch-7")
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, hsm.ErrUnavailable)
-			require.Less(t, time.Since(start), time.Second)
+			require.Less(t, time.Since(start), 8*time.Second, "long before patience ends")
 		})
 	}
 }
@@ -245,7 +245,7 @@ func TestHanging(t *testing.T) {
 		_, errs := made.(dutyKey).SignDuties(ctx, "hoodi", []byte(plainDuty))
 		require.ErrorIs(t, errs[0], context.DeadlineExceeded, name)
 		require.ErrorIs(t, b.Health(ctx), context.DeadlineExceeded, name)
-		require.Less(t, time.Since(start), time.Second, name)
+		require.Less(t, time.Since(start), 8*time.Second, name)
 
 		var done sync.WaitGroup
 		done.Go(func() {
@@ -280,6 +280,10 @@ func TestRedirected(t *testing.T) {
 	require.Equal(t, map[string]any{"label": "x"}, active.calls("PUT dvkeys/keys/x")[0].body)
 	require.Equal(t, "t1", active.calls("PUT dvkeys/keys/x")[0].header.Get("X-Vault-Token"))
 
+	to = "http://192.0.2.1:1" // another machine, without TLS
+	_, err = b.Generate(t.Context(), "x")
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
+	require.ErrorContains(t, err, "a redirection that leads nowhere", "the token is not sent there")
 	to = "https://127.0.0.1:1" // another scheme
 	_, err = b.Generate(t.Context(), "x")
 	require.ErrorIs(t, err, hsm.ErrUnavailable)

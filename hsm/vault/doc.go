@@ -11,8 +11,9 @@
 // attestations as such, the engine computes the roots, holds them against its configuration, and keeps its own slashing
 // protection. To sign raw roots has to be switched on in the engine and allowed by the token's policy.
 //
-// A key's name in Vault is its label if that is a plain name of up to 64 letters, digits, '.', '_' and '-', and else
-// label- and the SHA-256 of it; a key without a label is called key- and a number. Policies may name them.
+// A key's name in Vault is its label if that is a plain name of up to 64 letters, digits, '.', '_' and '-' without two dots
+// in a row, and else label- and the SHA-256 of it; a key without a label is called key- and a number. Policies may name
+// them.
 //
 // # Without the secrets engine
 //

@@ -42,6 +42,49 @@ func openSoftware(t testing.TB) hsm.Backend {
 	return b
 }
 
+// newHistory is an empty history of Hoodi.
+func newHistory(t *testing.T) *slashing.Store {
+	t.Helper()
+	path, chain := filepath.Join(t.TempDir(), "history.db"), signer.Hoodi.GenesisValidatorsRoot()
+	require.NoError(t, slashing.Create(path, chain, slashing.Minimal))
+	history, err := slashing.Open(t.Context(), path, chain, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, history.Close()) })
+	return history
+}
+
+// TestSharesInVault has operators whose shares are in the engine sign a deposit and an attestation together.
+func TestSharesInVault(t *testing.T) {
+	s, c := withEngine(t, nil)
+	require.NoError(t, s.Call("PUT", "dvkeys/config", map[string]any{"raw_signing": false}, nil))
+	b, err := vault.Open(t.Context(), c)
+	require.NoError(t, err)
+	defer b.Close()
+	group, shares, err := keyshare.Split(newKey(t), 3, []keyshare.Index{1, 2, 3, 4})
+	require.NoError(t, err)
+	members := map[keyshare.Index]signer.Signer{}
+	for _, share := range shares {
+		k, err := b.Import(t.Context(), "", share)
+		require.NoError(t, err)
+		members[share.Index()], err = signer.NewGuard(signer.Hoodi, group.PublicKey(), k, newHistory(t), &signer.GuardOptions{AllowDeposits: true})
+		require.NoError(t, err)
+	}
+	quorum, err := signer.NewQuorum(signer.Hoodi, group, members)
+	require.NoError(t, err)
+	duties := []signer.Duty{
+		signer.Deposit{PublicKey: group.PublicKey(), WithdrawalCredentials: signer.ExecutionCredentials(keyshare.Address{1}), Amount: 32e9},
+		signer.Attestation{Slot: 32, Target: signer.Checkpoint{Epoch: 1}},
+	}
+	results, err := quorum.Sign(t.Context(), duties...)
+	require.NoError(t, err)
+	for i, r := range results {
+		require.NoError(t, r.Err)
+		root, err := signer.SigningRoot(signer.Hoodi, duties[i])
+		require.NoError(t, err)
+		require.True(t, group.PublicKey().Verify(root, r.Signature))
+	}
+}
+
 // TestDuties onboards validators and signs their duties with an engine that signs no raw roots.
 func TestDuties(t *testing.T) {
 	s, c := withEngine(t, nil)
@@ -68,12 +111,7 @@ func TestDuties(t *testing.T) {
 
 	// The engine's own protection: each guard starts with an empty history, as after a loss of the file.
 	guard := func() *signer.Guard {
-		path, chain := filepath.Join(t.TempDir(), "history.db"), signer.Hoodi.GenesisValidatorsRoot()
-		require.NoError(t, slashing.Create(path, chain, slashing.Minimal))
-		history, err := slashing.Open(t.Context(), path, chain, nil)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, history.Close()) })
-		g, err := signer.NewGuard(signer.Hoodi, k.PublicKey(), k, history, nil)
+		g, err := signer.NewGuard(signer.Hoodi, k.PublicKey(), k, newHistory(t), nil)
 		require.NoError(t, err)
 		return g
 	}

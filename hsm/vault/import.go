@@ -18,7 +18,8 @@ import (
 
 // Import implements hsm.Backend. The secret is encrypted to a one-time RSA key of the engine before it is sent, so it is
 // in the clear neither on the wire nor in what Vault logs. crypto/rsa pads it in ordinary memory, masked; what it leaves
-// there can be unmasked by who finds all of it before the garbage collector overwrites it.
+// there can be unmasked by who finds all of it before the garbage collector overwrites it. With a keyshare.Share goes the
+// public key of its group, which is what the deposits name that it signs.
 func (b *Backend) Import(ctx context.Context, label string, k keyshare.Secret) (hsm.Key, error) {
 	if err := errors.Join(hsm.CheckLabel(label), b.session.usable(ctx)); err != nil {
 		return nil, err
@@ -28,6 +29,10 @@ func (b *Backend) Import(ctx context.Context, label string, k keyshare.Secret) (
 		return nil, fmt.Errorf("vault: import: %w", err)
 	}
 	defer secretKey.Destroy()
+	validator := ""
+	if share, ok := k.(*keyshare.Share); ok {
+		validator = share.Group().PublicKey().String()
+	}
 	pk := secretKey.PublicKey()
 	name := nameOfImport(pk)
 	if label != "" {
@@ -37,7 +42,7 @@ func (b *Backend) Import(ctx context.Context, label string, k keyshare.Secret) (
 	// second key.
 	var stored *key
 	err = persist(ctx, b.session.config.Patience, false, func() error {
-		stored, err = b.importOnce(ctx, name, label, secretKey)
+		stored, err = b.importOnce(ctx, name, label, validator, secretKey)
 		return err
 	})
 	switch {
@@ -62,7 +67,7 @@ func (b *Backend) Import(ctx context.Context, label string, k keyshare.Secret) (
 	return nil, fmt.Errorf("vault: import of key %s with the label %q: the label is that of key %.100s: %w", pk, label, other.PublicKey, err)
 }
 
-func (b *Backend) importOnce(ctx context.Context, name, label string, k *keyshare.SecretKey) (*key, error) {
+func (b *Backend) importOnce(ctx context.Context, name, label, validator string, k *keyshare.SecretKey) (*key, error) {
 	const doing = "importing a key"
 	var wrapping wire.WrappingKey
 	if err := b.session.do(ctx, &request{doing: doing, method: http.MethodPut, path: b.mount + "/import/wrapping", read: into(&wrapping)}); err != nil {
@@ -74,7 +79,7 @@ func (b *Backend) importOnce(ctx context.Context, name, label string, k *keyshar
 		return nil, nonsense(doing, "the engine's wrapping key is not RSA with 2048 to 4096 bits")
 	}
 	pk := k.PublicKey()
-	r := wire.Import{Name: name, Label: label, PublicKey: pk.String(), WrappingID: wrapping.ID}
+	r := wire.Import{Name: name, Label: label, PublicKey: pk.String(), Validator: validator, WrappingID: wrapping.ID}
 	err = k.Use(func(plain []byte) (err error) {
 		r.Wrapped, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, to, plain, wire.ImportLabel(name, pk.Bytes()))
 		return err

@@ -104,6 +104,7 @@ func (s *kv) get(ctx context.Context, entry string, v any) (version, error) {
 		Data     any `json:"data"`
 		Metadata struct {
 			Version version `json:"version"`
+			written
 		} `json:"metadata"`
 	}{Data: v}
 	err := s.do(ctx, &request{doing: "reading " + entry, method: http.MethodGet, path: s.at("data", entry), read: into(&answer)})
@@ -113,7 +114,24 @@ func (s *kv) get(ctx context.Context, entry string, v any) (version, error) {
 	if err == nil && answer.Metadata.Version < 1 {
 		err = &Error{Doing: "reading " + entry, Fault: "the answer has no version", Remedy: "mount a KV engine of version 2 there", is: hsm.ErrDenied}
 	}
+	if entry == headerPath && err == nil { // without which no record opens
+		err = answer.Metadata.stays("reading " + entry)
+	}
 	return answer.Metadata.Version, err
+}
+
+// written is what the engine says of a version.
+type written struct {
+	Deletion string `json:"deletion_time"` // when it will go by itself; "" for never
+}
+
+// stays returns an error if the engine is going to delete an entry by itself.
+func (w written) stays(doing string) error {
+	if w.Deletion == "" {
+		return nil
+	}
+	return &Error{Doing: doing, Fault: fmt.Sprintf("the engine is going to delete it on %.40s", w.Deletion), is: hsm.ErrDenied,
+		Remedy: "set delete_version_after of the KV engine, and of the metadata below the path, to 0s, and write again what was written meanwhile"}
 }
 
 // getLast is get, but an entry in which nothing is now has the version of its last write, 0 only if there was none. What
@@ -142,16 +160,21 @@ type mismatch struct{ repeated bool }
 
 func (*mismatch) Error() string { return "vault: the entry has been written meanwhile" }
 
-// set writes an entry if its last version is still after. If it is not, the error is a *mismatch.
+// set writes an entry if its last version is still after. If it is not, the error is a *mismatch. An entry that will not
+// last is an error too, so that no key that depends on it becomes known.
 func (s *kv) set(ctx context.Context, entry string, v any, after version) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	attempts := 0
+	var made written
 	body := map[string]any{"options": map[string]any{"cas": after}, "data": v}
-	err := s.do(ctx, &request{doing: "writing " + entry, method: http.MethodPut, path: s.at("data", entry), body: body, sent: func() { attempts++ }})
+	err := s.do(ctx, &request{doing: "writing " + entry, method: http.MethodPut, path: s.at("data", entry), body: body, sent: func() { attempts++ }, read: into(&made)})
 	if e := (*Error)(nil); errors.As(err, &e) && e.Status == http.StatusBadRequest && strings.Contains(e.Fault, "check-and-set") {
 		return &mismatch{attempts > 1}
+	}
+	if err == nil {
+		err = made.stays("writing " + entry)
 	}
 	return err
 }

@@ -185,3 +185,27 @@ func TestKVAnswersLost(t *testing.T) {
 	require.NoError(t, s.SetHeader(t.Context(), h, []byte("another")))
 	require.ErrorIs(t, s.SetHeader(t.Context(), h, h), store.ErrChanged)
 }
+
+// TestKVThatForgets has an engine that deletes what it keeps after a time.
+func TestKVThatForgets(t *testing.T) {
+	server, c := withTransit(t, nil)
+	s := openKV(t, c)
+	require.NoError(t, s.SetHeader(t.Context(), nil, []byte("header")))
+	require.NoError(t, s.Put(t.Context(), sealedRecord(1, "a")))
+	require.NoError(t, server.Call("POST", "secret/config", map[string]any{"delete_version_after": "1h"}, nil))
+	err := s.Put(t.Context(), sealedRecord(2, "b"))
+	require.ErrorIs(t, err, hsm.ErrDenied)
+	require.ErrorContains(t, err, "is going to delete it on 2")
+	_, err = s.Get(t.Context(), sealedRecord(2, "b").PublicKey)
+	require.ErrorIs(t, err, hsm.ErrNotFound)
+	requireStored(t, s, sealedRecord(1, "a"))
+
+	_, err = vault.OpenTransit(t.Context(), c, vault.TransitConfig{KV: vault.KV{Path: "new"}})
+	require.ErrorIs(t, err, hsm.ErrDenied)
+	require.NoError(t, server.Call("POST", "secret/config", map[string]any{"delete_version_after": "0s"}, nil))
+	_, err = vault.OpenTransit(t.Context(), c, vault.TransitConfig{KV: vault.KV{Path: "new"}})
+	require.ErrorIs(t, err, hsm.ErrDenied, "the header that was written meanwhile")
+	require.ErrorContains(t, err, "reading header")
+	require.NoError(t, s.Put(t.Context(), sealedRecord(2, "b")), "what was left of the key is no hindrance")
+	requireStored(t, s, sealedRecord(2, "b"))
+}

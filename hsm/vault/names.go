@@ -24,7 +24,7 @@ var enginesName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,126}[A-Za-z
 
 // nameOf returns the name for a label that is not "".
 func nameOf(label string) string {
-	if plainName.MatchString(label) && !strings.HasPrefix(label, hashedPrefix) && !strings.HasPrefix(label, unnamedPrefix) {
+	if plainName.MatchString(label) && !strings.Contains(label, "..") && !strings.HasPrefix(label, hashedPrefix) && !strings.HasPrefix(label, unnamedPrefix) {
 		return label
 	}
 	sum := sha256.Sum256([]byte(label))

@@ -97,7 +97,7 @@ func send(ctx context.Context, client *api.Client, r *request) error {
 		// A standby that does not forward names the active node.
 		to, err := resp.Location()
 		drain(resp)
-		if err != nil || redirected || to.Scheme != req.URL.Scheme {
+		if err != nil || redirected || to.Scheme != req.URL.Scheme || to.Scheme == "http" && !isLoopback(to.Hostname()) {
 			return &Error{Doing: r.doing, Status: resp.StatusCode, Fault: "a redirection that leads nowhere", Remedy: "set Address to the active node", is: hsm.ErrUnavailable}
 		}
 		req.URL = to
@@ -138,14 +138,20 @@ func persist(ctx context.Context, patience time.Duration, once bool, attempt fun
 	start := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := attempt()
+		if err == nil || !passing(err, once) {
+			return err
+		}
 		pause := wait - jitter(wait/2)
-		if err == nil || !passing(err, once) || ctx.Err() != nil || time.Since(start)+pause > patience {
+		if ctx.Err() == nil && time.Since(start)+pause > patience {
 			return err
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return errors.Join(err, fmt.Errorf("vault: %w", ctx.Err()))
+			if !errors.Is(err, ctx.Err()) {
+				err = errors.Join(err, fmt.Errorf("vault: %w", ctx.Err()))
+			}
+			return err
 		}
 	}
 }

@@ -55,10 +55,11 @@ func TestNames(t *testing.T) {
 	seen := map[string]string{}
 	for _, label := range []string{
 		"a", "A", "validator-3", "v1.2_3", strings.Repeat("a", 64), // plain
-		strings.Repeat("a", 65), "a b", "-a", "a-", ".", "..", "a/b", "label-x", "key-x", "key-" + strings.Repeat("0", 32), " ", "~",
+		strings.Repeat("a", 65), "a b", "-a", "a-", ".", "..", "a/b", "a..b", "label-x", "key-x", "key-" + strings.Repeat("0", 32), " ", "~",
 	} {
 		name := nameOf(label)
 		require.Regexp(t, enginesName, name)
+		require.NotContains(t, name, "..", "Vault takes no such path")
 		require.Equal(t, name, nameOf(label))
 		require.Empty(t, seen[name], "%q and %q", label, seen[name])
 		seen[name] = label

@@ -42,6 +42,11 @@ func openSession(ctx context.Context, c Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startSession(ctx, c, client, pool)
+}
+
+// startSession logs in.
+func startSession(ctx context.Context, c Config, client *api.Client, pool *http.Transport) (*session, error) {
 	s := &session{config: c, client: client, pool: pool, entering: make(chan struct{}, 1)}
 	s.entering <- struct{}{}
 	s.ended, s.end = context.WithCancel(context.Background())

@@ -3,7 +3,6 @@ package vaulttest
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -56,37 +55,37 @@ const PluginName = "vault-plugin-dvkeys"
 
 var plugin struct {
 	sync.Mutex
-	path string
+	file *os.File
 }
 
-// buildPlugin builds the plugin, once for each test program, and returns the path of it, which is in the cache folder
-// too. The plugin has the race detector if the test has it.
-func buildPlugin() (string, error) {
+// buildPlugin builds the plugin, once for each test program, and returns it open. The file has no name any more: what
+// another test program builds from other sources can not take its place, and nothing is left. The plugin has the race
+// detector if the test has it.
+func buildPlugin() (*os.File, error) {
 	plugin.Lock()
 	defer plugin.Unlock()
-	if plugin.path != "" {
-		return plugin.path, nil
+	if plugin.file != nil {
+		return plugin.file, nil
 	}
-	cache, err := cacheDir()
+	dir, err := os.MkdirTemp("", "vaulttest")
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
-	name, args := PluginName, []string{"build"}
+	defer os.RemoveAll(dir)
+	args := []string{"build"}
 	if race {
-		name, args = name+"-race", append(args, "-race")
+		args = append(args, "-race")
 	}
-	path := filepath.Join(cache, name)
-	building := fmt.Sprintf("%s.%d", path, os.Getpid())
-	cmd := exec.Command("go", append(args, "-o", building, "./cmd/"+PluginName)...)
+	path := filepath.Join(dir, PluginName)
+	cmd := exec.Command("go", append(args, "-o", path, "./cmd/"+PluginName)...)
 	cmd.Dir = filepath.Join(moduleRoot(), "hsm", "vault", "plugin")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("vaulttest: go build of the plugin: %w\n%s", err, out), os.RemoveAll(building))
+		return nil, fmt.Errorf("vaulttest: go build of the plugin: %w\n%s", err, out)
 	}
-	if err := os.Rename(building, path); err != nil {
-		return "", fmt.Errorf("vaulttest: %w", err)
+	if plugin.file, err = os.Open(path); err != nil {
+		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
-	plugin.path = path
-	return path, nil
+	return plugin.file, nil
 }
 
 func cacheDir() (string, error) {

@@ -2,6 +2,7 @@ package vaulttest
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type Options struct {
 	Plugin bool // builds the secrets engine and registers it as PluginName
 
 	PluginFolder bool // only configures the folder for plugins, which is empty
+	RawLog       bool // writes Server.RawLog
 
 	Shares, Threshold int  // of the unseal key; 1 and 1 if zero
 	Uninitialized     bool // the test initializes and unseals, and there is no audit log
@@ -30,11 +32,12 @@ type Options struct {
 
 // Server is a running Vault. Its methods may be called concurrently, except for Stop, Kill and Restart.
 type Server struct {
-	Address  string   // http://127.0.0.1:port, or https://
+	Address  string   // http://host:port, or https://; the host is a loopback address
 	Token    string   // the root token
 	Unseal   []string // the shares of the unseal key, in hex
 	CAFile   string   // the certificate authority in PEM; "" without TLS
 	AuditLog string   // the path of the audit log
+	RawLog   string   // the path of a second one, in which nothing is hashed: all that came and went; "" without
 	Plugins  string   // the plugin folder; "" without plugin
 
 	options Options
@@ -81,6 +84,10 @@ func Start(tb testing.TB, o *Options) *Server {
 	must(tb, s.initialize())
 	s.AuditLog = filepath.Join(s.dir, "audit.log")
 	must(tb, s.Call("PUT", "sys/audit/file", map[string]any{"type": "file", "options": map[string]string{"file_path": s.AuditLog}}, nil))
+	if s.options.RawLog {
+		s.RawLog = filepath.Join(s.dir, "raw.log")
+		must(tb, s.Call("PUT", "sys/audit/raw", map[string]any{"type": "file", "options": map[string]string{"file_path": s.RawLog, "log_raw": "true"}}, nil))
+	}
 	if s.options.Plugin {
 		must(tb, s.Register(PluginName, PluginVersion))
 	}
@@ -94,20 +101,20 @@ func must(tb testing.TB, err error) {
 	}
 }
 
-// configure writes the server's configuration, with a port that is free now.
+// configure writes the server's configuration, with addresses that are free.
 func (s *Server) configure() error {
-	port, err := freePort()
+	api, err := address()
 	if err != nil {
 		return err
 	}
-	cluster, err := freePort()
+	cluster, err := address()
 	if err != nil {
 		return err
 	}
-	scheme, listener := "http", map[string]any{"address": "127.0.0.1:" + port, "cluster_address": "127.0.0.1:" + cluster}
+	scheme, listener := "http", map[string]any{"address": api, "cluster_address": cluster}
 	if s.options.TLS {
 		scheme = "https"
-		cert, key, err := s.certificate()
+		cert, key, err := s.certificate(api)
 		if err != nil {
 			return err
 		}
@@ -115,7 +122,7 @@ func (s *Server) configure() error {
 	} else {
 		listener["tls_disable"] = true
 	}
-	s.Address = scheme + "://127.0.0.1:" + port
+	s.Address = scheme + "://" + api
 	storage := map[string]any{"inmem": map[string]any{}}
 	if s.options.Raft {
 		data := filepath.Join(s.dir, "raft")
@@ -128,7 +135,7 @@ func (s *Server) configure() error {
 		"listener":          []any{map[string]any{"tcp": listener}},
 		"storage":           storage,
 		"api_addr":          s.Address,
-		"cluster_addr":      "https://127.0.0.1:" + cluster,
+		"cluster_addr":      "https://" + cluster,
 		"disable_mlock":     true,
 		"max_lease_ttl":     "24h",
 		"default_lease_ttl": "1h",
@@ -146,16 +153,22 @@ func (s *Server) configure() error {
 	return os.WriteFile(filepath.Join(s.dir, "config.json"), b, 0o600)
 }
 
-// freePort returns a port that nobody listens on. Somebody else may take it before the server does; then it does not
-// come up, and the test says why.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// address returns a free address: a port that nobody listens on, on Linux at a loopback address of the server's own, so
+// that nobody takes it either before the server does, or while a test has stopped the server. Elsewhere somebody may; then
+// the server does not come up, and the test says why.
+func address() (string, error) {
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" { // all of 127.0.0.0/8 is the loopback interface
+		var b [3]byte
+		rand.Read(b[:])
+		host = net.IPv4(127, 1|b[0], b[1], 1|b[2]).String() // not 127.0.0.1, nor what looks like a network's
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", err
 	}
 	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	return l.Addr().String(), nil
 }
 
 // launch starts the process and waits until it answers.

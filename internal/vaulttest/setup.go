@@ -50,8 +50,12 @@ func (s *Server) Policy(tb testing.TB, name, rules string) (token string) {
 	return auth.Token
 }
 
-// certificate makes a certificate for 127.0.0.1, which is its own authority.
-func (s *Server) certificate() (certFile, keyFile string, err error) {
+// certificate makes a certificate for the host of an address, which is its own authority.
+func (s *Server) certificate(address string) (certFile, keyFile string, err error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", "", err
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", "", err
@@ -59,8 +63,8 @@ func (s *Server) certificate() (certFile, keyFile string, err error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "vaulttest"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
-		IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.ParseIP(host)},
+		IsCA:        true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -79,17 +83,17 @@ func (s *Server) certificate() (certFile, keyFile string, err error) {
 	return certFile, keyFile, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600)
 }
 
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
+// copyFile writes a program that is open, of which others may be making copies too.
+func copyFile(in *os.File, to string) error {
+	info, err := in.Stat()
 	if err != nil {
 		return err
 	}
-	defer in.Close()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(out, in); err != nil {
+	if _, err := io.Copy(out, io.NewSectionReader(in, 0, info.Size())); err != nil {
 		out.Close()
 		return err
 	}

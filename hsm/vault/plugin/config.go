@@ -43,15 +43,13 @@ func (c *config) network(name string) (*signer.Network, error) {
 }
 
 // allows returns an error if a duty names another key or an address that is not permitted.
-func (c *config) allows(d signer.Duty, pk keyshare.PublicKey) error {
+func (c *config) allows(d signer.Duty, k *record) error {
 	switch d := d.(type) {
 	case signer.Deposit:
 		to, _ := d.WithdrawalCredentials.Address()
-		return firstOf(
-			sameKey(d.PublicKey, pk), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, to),
-		)
+		return firstOf(k.signsFor(d.PublicKey), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, to))
 	case signer.BLSToExecutionChange:
-		return firstOf(sameKey(d.From, pk), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, d.To))
+		return firstOf(k.signsFor(d.From), permittedAddress("withdrawal_addresses", c.WithdrawalAddresses, d.To))
 	case signer.ValidatorRegistration:
 		return permittedAddress("fee_recipients", c.FeeRecipients, d.FeeRecipient)
 	}
@@ -67,11 +65,15 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
-func sameKey(named, pk keyshare.PublicKey) error {
-	if named != pk {
-		return invalid("dvkeys: the duty names the public key %v, the key has %v", named, pk)
+// signsFor returns an error if what a duty names is neither the key nor the validator whose share it is.
+func (r *record) signsFor(named keyshare.PublicKey) error {
+	switch {
+	case named == r.PublicKey || named == r.Validator:
+		return nil
+	case r.Validator.IsZero():
+		return invalid("dvkeys: the duty names the public key %v, the key has %v", named, r.PublicKey)
 	}
-	return nil
+	return invalid("dvkeys: the duty names the public key %v, the key %v is a share of %v", named, r.PublicKey, r.Validator)
 }
 
 func permittedAddress(list string, permitted []string, a keyshare.Address) error {
@@ -83,8 +85,9 @@ func permittedAddress(list string, permitted []string, a keyshare.Address) error
 
 // configCache keeps the configuration until it changes.
 type configCache struct {
-	mu      sync.Mutex
-	current *config
+	changing sync.Mutex // held from the reading of what is changed to the writing of it
+	mu       sync.Mutex
+	current  *config
 }
 
 func (c *configCache) drop() {
@@ -150,6 +153,8 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, d *fram
 			return nil, invalid("dvkeys: config: %.40q is unknown", field)
 		}
 	}
+	b.config.changing.Lock()
+	defer b.config.changing.Unlock()
 	old, err := b.configuration(ctx, req.Storage)
 	if err != nil {
 		return nil, err
@@ -176,11 +181,8 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, d *fram
 	if err != nil {
 		return nil, err
 	}
-	if err := req.Storage.Put(ctx, entry); err != nil {
-		return nil, err
-	}
-	b.config.drop()
-	return nil, nil
+	defer b.config.drop() // also if it failed, since it may be stored all the same
+	return nil, req.Storage.Put(ctx, entry)
 }
 
 // check refuses what could never match, and brings addresses into their one form.
@@ -192,8 +194,9 @@ func (c *config) check() error {
 			}
 		}
 	}
-	for field, list := range map[string][]string{"withdrawal_addresses": c.WithdrawalAddresses, "fee_recipients": c.FeeRecipients} {
-		for i, text := range list {
+	for field, list := range map[string]*[]string{"withdrawal_addresses": &c.WithdrawalAddresses, "fee_recipients": &c.FeeRecipients} {
+		checked := slices.Clone(*list) // of the old one others may be reading
+		for i, text := range checked {
 			if text == all {
 				continue
 			}
@@ -201,8 +204,9 @@ func (c *config) check() error {
 			if err != nil || a.IsZero() {
 				return invalid("dvkeys: %s: %.60q is no address", field, text)
 			}
-			list[i] = a.String()
+			checked[i] = a.String()
 		}
+		*list = checked
 	}
 	for _, digest := range c.OperatorKeys {
 		if b, err := hex.DecodeString(digest); digest != all && (err != nil || hex.EncodeToString(b) != digest || len(b) != 32) {

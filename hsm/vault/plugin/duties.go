@@ -58,7 +58,10 @@ func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *frame
 		return nil, err
 	}
 	n := 0
-	for _, r := range want.Requests {
+	for i, r := range want.Requests {
+		if len(r.Duties) == 0 {
+			return nil, invalid("dvkeys: requests: number %d has no duties", i)
+		}
 		n += len(r.Duties)
 	}
 	desk, err := b.openDesk(ctx, req.Storage, d.Get("kind").(string), want.Network, n)
@@ -104,10 +107,11 @@ func (b *backend) openDesk(ctx context.Context, s logical.Storage, kind, network
 
 // sign signs the duties of one key.
 func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (results wire.Results, err error) {
+	defer recovered(&err)
 	list := make([]judged, len(want.Duties))
 	err = d.use(ctx, d.storage, want.Name, want.PublicKey, func(k *openKey) error {
 		for i, text := range want.Duties {
-			list[i] = d.judge(k.PublicKey, text)
+			list[i] = d.judge(&k.record, text)
 		}
 		if err := d.protect(ctx, d.storage, d.network, k.PublicKey, list); err != nil {
 			return err
@@ -131,7 +135,7 @@ func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (results wire.Resu
 }
 
 // judge decodes a duty and decides whether the configuration and the network allow it.
-func (d *desk) judge(pk keyshare.PublicKey, text json.RawMessage) (j judged) {
+func (d *desk) judge(k *record, text json.RawMessage) (j judged) {
 	if j.duty, j.err = signer.DecodeDuty(text); j.err != nil {
 		return judged{err: invalid("%v", j.err)}
 	}
@@ -141,7 +145,7 @@ func (d *desk) judge(pk keyshare.PublicKey, text json.RawMessage) (j judged) {
 	if err := json.Unmarshal(text, &typed); err != nil || typed.Type != d.kind {
 		return judged{err: invalid("dvkeys: the duty is of type %q, this path takes %q", typed.Type, d.kind)}
 	}
-	if err := d.config.allows(j.duty, pk); err != nil {
+	if err := d.config.allows(j.duty, k); err != nil {
 		return judged{err: err}
 	}
 	if j.root, j.err = signer.SigningRoot(d.network, j.duty); j.err != nil {

@@ -39,15 +39,18 @@ func exists(format string, args ...any) error {
 
 func unavailable(err error) error { return &fault{http.StatusServiceUnavailable, err.Error()} }
 
-// guard turns errors into answers with a status, and a panic into an error, so that one request cannot end the process
-// in which all keys are.
+// recovered turns a panic into an error, so that one request cannot end the process in which all keys are. It is deferred
+// where requests come in and in what they start.
+func recovered(err *error) {
+	if recover() != nil {
+		*err = errors.New("dvkeys: internal fault") // what it was may hold a secret
+	}
+}
+
+// guard turns errors into answers with a status.
 func guard(f framework.OperationFunc) framework.OperationFunc {
 	return func(ctx context.Context, req *logical.Request, d *framework.FieldData) (resp *logical.Response, err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				resp, err = nil, errors.New("dvkeys: internal fault")
-			}
-		}()
+		defer recovered(&err)
 		resp, err = f(ctx, req, d)
 		var known *fault
 		switch {

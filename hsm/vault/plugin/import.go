@@ -122,6 +122,12 @@ func (b *backend) importKey(ctx context.Context, req *logical.Request, _ *framew
 	if err != nil {
 		return nil, err
 	}
+	var validator keyshare.PublicKey
+	if want.Validator != "" {
+		if validator, err = parsePublicKey(want.Validator); err != nil {
+			return nil, invalid("dvkeys: validator: %v", err)
+		}
+	}
 	k, err := unwrap(private, want, pk)
 	if err != nil {
 		return nil, err
@@ -150,7 +156,7 @@ func (b *backend) importKey(ctx context.Context, req *logical.Request, _ *framew
 	if other != "" {
 		return nil, exists("dvkeys: the key is stored under the name %q", other)
 	}
-	r = &record{Name: want.Name, PublicKey: pk, Label: want.Label, Imported: true, Created: time.Now().UTC()}
+	r = &record{Name: want.Name, PublicKey: pk, Label: want.Label, Validator: validator, Imported: true, Created: time.Now().UTC()}
 	if err := b.newRecord(ctx, req.Storage, r, k); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ func testImportRefused(t *testing.T, m *mount) {
 	for text, change := range map[string]func(w *wire.Import){
 		"it does not open":                  func(w *wire.Import) { w.Name = "b" },
 		"name is not letters":               func(w *wire.Import) { w.Name = "../a" },
+		"two dots in a row":                 func(w *wire.Import) { w.Name = "a..b" },
 		"public_key is not 0x":              func(w *wire.Import) { w.PublicKey = "0x00" },
 		"no such wrapping key":              func(w *wire.Import) { w.WrappingID = "other" },
 		"label has 129 bytes":               func(w *wire.Import) { w.Label = string(make([]byte, 129)) },

@@ -122,7 +122,7 @@ func (b *backend) create(ctx context.Context, req *logical.Request, d *framework
 // publish lets the name stand for a stored key and answers with its public key, after the key, as read back from storage,
 // has made a test signature. The caller holds the lock of the name.
 func (b *backend) publish(ctx context.Context, s logical.Storage, r *record) (*logical.Response, error) {
-	open, generation := b.ring.get(r.Name)
+	_, generation := b.ring.get(r.Name)
 	stored, err := readRecordOf(ctx, s, r.Name, hexKey(r.PublicKey))
 	if err != nil {
 		return nil, err
@@ -143,9 +143,7 @@ func (b *backend) publish(ctx context.Context, s logical.Storage, r *record) (*l
 		k.secret.Destroy()
 		return nil, err
 	}
-	if open == nil {
-		b.ring.add(k, generation)
-	} else {
+	if b.ring.add(k, generation).once {
 		k.secret.Destroy()
 	}
 	return answer(stored.wire())
@@ -182,29 +180,17 @@ func (b *backend) delete(ctx context.Context, req *logical.Request, d *framework
 	return nil, req.Storage.Delete(ctx, namePrefix+r.Name)
 }
 
-// open returns a key that can sign. If want is not "", the key must have that public key.
-func (b *backend) open(ctx context.Context, s logical.Storage, name, want string) (*openKey, error) {
+// open returns a key that can sign.
+func (b *backend) open(ctx context.Context, s logical.Storage, name string) (*openKey, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	k, _ := b.ring.get(name)
-	if k == nil {
-		lock := locksutil.LockForKey(b.names, name)
-		lock.RLock()
-		defer lock.RUnlock()
-		var err error
-		if k, err = b.load(ctx, s, name); err != nil {
-			return nil, err
-		}
+	if k, _ := b.ring.get(name); k != nil {
+		return k, nil
 	}
-	if want != "" && want != k.PublicKey.String() {
-		return nil, notFound("dvkeys: key %q has the public key %s, %.100q was asked for", name, k.PublicKey, want)
-	}
-	return k, nil
-}
-
-// load reads a key from storage and keeps it open. The caller holds the lock of the name.
-func (b *backend) load(ctx context.Context, s logical.Storage, name string) (*openKey, error) {
+	lock := locksutil.LockForKey(b.names, name)
+	lock.RLock()
+	defer lock.RUnlock()
 	_, generation := b.ring.get(name)
 	r, err := readRecord(ctx, s, name)
 	if err != nil {
@@ -217,20 +203,28 @@ func (b *backend) load(ctx context.Context, s logical.Storage, name string) (*op
 	if err != nil {
 		return nil, err
 	}
-	b.ring.add(k, generation)
-	return k, nil
+	return b.ring.add(k, generation), nil
 }
 
-// use calls f with an open key, and once more if the key was closed meanwhile, which the next open says why.
+// use calls f with an open key, and again if the key was closed meanwhile, of which opening it anew says why. If want is
+// not "", the key must have that public key.
 func (b *backend) use(ctx context.Context, s logical.Storage, name, want string, f func(*openKey) error) error {
-	for again := range 3 {
-		k, err := b.open(ctx, s, name, want)
+	once := func() error {
+		k, err := b.open(ctx, s, name)
 		if err != nil {
 			return err
 		}
-		if err = f(k); again == 2 || !errors.Is(err, secret.ErrDestroyed) {
-			return err
+		if k.once {
+			defer k.secret.Destroy()
 		}
+		if want != "" && want != k.PublicKey.String() {
+			return notFound("dvkeys: key %q has the public key %s, %.100q was asked for", name, k.PublicKey, want)
+		}
+		return f(k)
 	}
-	return nil
+	err := once()
+	for again := 0; again < 2 && errors.Is(err, secret.ErrDestroyed); again++ {
+		err = once()
+	}
+	return err
 }

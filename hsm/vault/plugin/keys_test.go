@@ -15,11 +15,11 @@ import (
 
 // TestEngine runs the tests of single paths, each with a mount of its own in one server.
 func TestEngine(t *testing.T) {
-	s := vaulttest.Start(t, &vaulttest.Options{Plugin: true})
+	s := vaulttest.Start(t, &vaulttest.Options{Plugin: true, RawLog: true})
 	for name, test := range map[string]func(*testing.T, *mount){
 		"keys": testKeys, "list": testList, "same name at once": testSameName, "deleted": testDeleted,
 		"raw": testRaw, "raw many": testRawMany, "duties": testDuties, "slashing": testSlashing, "batch": testBatch, "duties many": testDutiesMany,
-		"split": testSplit, "seal": testSeal, "import": testImport, "import refused": testImportRefused,
+		"split": testSplit, "seal": testSeal, "shares": testShares, "import": testImport, "import refused": testImportRefused,
 		"history": testHistory, "configuration": testConfiguration, "new mount": testNewMount, "stats": testStats,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,6 +57,8 @@ func testKeys(t *testing.T, m *mount) {
 	m.refused(t, 400, "129 bytes, at most 128", "PUT", "keys/"+strings.Repeat("a", 129), nil)
 	m.refused(t, 400, "label has the byte 0x01", "PUT", "keys/new", wire.Create{Label: "\x01"})
 	m.refused(t, 400, `unknown field "secret"`, "PUT", "keys/new", map[string]string{"secret": "1"})
+	m.refused(t, 400, `unknown field "Label"`, "PUT", "keys/new", map[string]string{"Label": "1"})
+	require.Error(t, m.call("PUT", "keys/a..b", nil, nil))
 	for _, path := range []string{"keys/-a", "keys/a.", "keys/a%20b", "keys/a/b", "nothing"} {
 		m.refused(t, 404, "", "PUT", path, nil)
 	}

@@ -55,7 +55,7 @@ func start(t *testing.T, o *vaulttest.Options) *mount {
 	if o == nil {
 		o = &vaulttest.Options{}
 	}
-	o.Plugin = true
+	o.Plugin, o.RawLog = true, true
 	m := open(t, vaulttest.Start(t, o))
 	m.permit(t)
 	return m

@@ -9,7 +9,8 @@ import (
 
 // compute calls f when there is a processor for it: however many requests there are, no more computations run than there
 // are processors, so that each ends soon.
-func (b *backend) compute(ctx context.Context, f func() error) error {
+func (b *backend) compute(ctx context.Context, f func() error) (err error) {
+	defer recovered(&err)
 	select {
 	case b.cpu <- struct{}{}:
 	case <-ctx.Done():
@@ -50,7 +51,7 @@ func (b *backend) each(ctx context.Context, n int, f func(i int) error) error {
 // maxTogether is how many elements of a batch wait for the storage at the same time.
 const maxTogether = 32
 
-// together calls f(0) … f(n-1), several at a time. It is for what waits; what computes goes through compute.
+// together calls f(0) … f(n-1), several at a time. It is for what waits; what computes goes through compute. No f panics.
 func together(n int, f func(i int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup

@@ -20,6 +20,7 @@ type record struct {
 	Name      string             `json:"name"`
 	PublicKey keyshare.PublicKey `json:"public_key"`
 	Label     string             `json:"label,omitempty"`
+	Validator keyshare.PublicKey `json:"validator,omitzero"` // of which the secret is a share, if it is one
 	Imported  bool               `json:"imported"`
 	Created   time.Time          `json:"created"`
 	DataKey   string             `json:"data_key"` // the id of the data key
@@ -33,7 +34,11 @@ func (r *record) context() []byte {
 }
 
 func (r *record) wire() wire.Key {
-	return wire.Key{Name: r.Name, PublicKey: r.PublicKey.String(), Label: r.Label}
+	k := wire.Key{Name: r.Name, PublicKey: r.PublicKey.String(), Label: r.Label}
+	if !r.Validator.IsZero() {
+		k.Validator = r.Validator.String()
+	}
+	return k
 }
 
 func hexKey(pk keyshare.PublicKey) string {
@@ -72,13 +77,19 @@ func readRecordOf(ctx context.Context, s logical.Storage, name, key string) (*re
 	return r, nil
 }
 
-// leftRecord returns a record that a crash has left of making a key of that name, nil if there is none.
+// leftRecord returns a record that a crash has left of making a key of that name, nil if there is none. One that a crash
+// has left of an import does not count: a key that is asked to be made must not be one that somebody has outside.
 func leftRecord(ctx context.Context, s logical.Storage, name string) (*record, error) {
 	keys, err := s.List(ctx, keyPrefix+name+"/")
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	return readRecordOf(ctx, s, name, keys[0])
+	for _, key := range keys {
+		if r, err := readRecordOf(ctx, s, name, key); err != nil || r != nil && !r.Imported {
+			return r, err
+		}
+	}
+	return nil, nil
 }
 
 // nameOf returns the name of the key with that public key, "" if there is none.
@@ -174,7 +185,7 @@ func (b *backend) openRecord(ctx context.Context, s logical.Storage, r *record) 
 		k.Destroy()
 		return nil, fmt.Errorf("%w: %q holds the secret of another public key", errCorrupt, r.Name)
 	}
-	return &openKey{*r, k}, nil
+	return &openKey{record: *r, secret: k}, nil
 }
 
 // dataKey returns a key under which secrets are encrypted.

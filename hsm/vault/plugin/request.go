@@ -18,6 +18,9 @@ func decode(req *logical.Request, v any) error {
 	if data == nil {
 		data = map[string]any{}
 	}
+	if err := exactNames(data); err != nil {
+		return err
+	}
 	b, err := json.Marshal(data)
 	if err != nil {
 		return invalid("dvkeys: the request is no JSON object")
@@ -26,6 +29,33 @@ func decode(req *logical.Request, v any) error {
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return invalid("dvkeys: request: %v", err)
+	}
+	return nil
+}
+
+// exactNames refuses names of fields that are no names of ours but would be taken for one, since encoding/json ignores
+// their case: what is asked for as ROOTS is not what the audit log is told to show as roots. Duties have a decoder that
+// takes no other names.
+func exactNames(v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			if strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+				return invalid("dvkeys: request: unknown field %.40q", name)
+			}
+			if name == "duties" {
+				continue
+			}
+			if err := exactNames(value); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, value := range v {
+			if err := exactNames(value); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -54,6 +84,8 @@ func checkName(name string) error {
 	switch {
 	case !nameForm.MatchString(name):
 		return invalid("dvkeys: name is not letters, digits, '_', '-' and '.', the last two in between only")
+	case strings.Contains(name, ".."):
+		return invalid("dvkeys: name has two dots in a row, which Vault takes for a way out of its storage")
 	case len(name) > maxName:
 		return invalid("dvkeys: name has %d bytes, at most %d expected", len(name), maxName)
 	case isPublicKey(name):

@@ -19,6 +19,7 @@ type ring struct {
 type openKey struct {
 	record
 	secret *keyshare.SecretKey
+	once   bool // it is not in the ring: who has opened it destroys it after use
 }
 
 // get returns an open key or nil, and the generation to give to add.
@@ -28,17 +29,24 @@ func (r *ring) get(name string) (*openKey, uint64) {
 	return r.keys[name], r.generation
 }
 
-// add keeps a key that was read in a generation. If something was removed since, the key is used once and not kept.
-func (r *ring) add(k *openKey, generation uint64) {
+// add keeps a key that was read in a generation, and returns the one to use: another request may have opened the same key
+// meanwhile, and then this one is wiped. If something was removed since, the key is for one use and not kept.
+func (r *ring) add(k *openKey, generation uint64) *openKey {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.generation != generation {
-		return
+		k.once = true
+		return k
+	}
+	if open := r.keys[k.Name]; open != nil {
+		k.secret.Destroy()
+		return open
 	}
 	if r.keys == nil {
 		r.keys = map[string]*openKey{}
 	}
 	r.keys[k.Name] = k
+	return k
 }
 
 // remove wipes a key.

@@ -53,7 +53,10 @@ func (b *backend) signMany(ctx context.Context, req *logical.Request, _ *framewo
 		return nil, err
 	}
 	roots := 0
-	for _, r := range want.Requests {
+	for i, r := range want.Requests {
+		if len(r.Roots) == 0 {
+			return nil, invalid("dvkeys: requests: number %d has no roots", i)
+		}
 		roots += len(r.Roots)
 	}
 	if err := b.rawAllowed(ctx, req.Storage, roots); err != nil {
@@ -73,12 +76,13 @@ func (b *backend) signMany(ctx context.Context, req *logical.Request, _ *framewo
 }
 
 // signRoots signs for one key.
-func (b *backend) signRoots(ctx context.Context, s logical.Storage, name string, want wire.Sign) (wire.Signed, error) {
+func (b *backend) signRoots(ctx context.Context, s logical.Storage, name string, want wire.Sign) (signed wire.Signed, err error) {
+	defer recovered(&err)
 	roots, err := parseRoots(want.Roots)
 	if err != nil {
 		return wire.Signed{}, err
 	}
-	signed := wire.Signed{Signatures: make([]string, len(roots))}
+	signed.Signatures = make([]string, len(roots))
 	err = b.use(ctx, s, name, want.PublicKey, func(k *openKey) error {
 		return b.each(ctx, len(roots), func(i int) error {
 			sig, err := signRoot(ctx, k, roots[i])

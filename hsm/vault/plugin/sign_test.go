@@ -55,6 +55,14 @@ func testRawMany(t *testing.T, m *mount) {
 		require.Empty(t, signed.Results[i].Signatures)
 	}
 	m.refused(t, 400, "there are 0 roots", "PUT", "sign", wire.SignMany{})
+	m.refused(t, 400, "number 1 has no roots", "PUT", "sign", wire.SignMany{Requests: []wire.SignKey{
+		{Name: "a", Sign: wire.Sign{Roots: []string{root.String()}}}, {Name: "b"},
+	}})
+	m.refused(t, 400, "there are 1001 roots", "PUT", "sign", wire.SignMany{Requests: []wire.SignKey{
+		{Name: "a", Sign: wire.Sign{Roots: make([]string, 500)}}, {Name: "b", Sign: wire.Sign{Roots: make([]string, 501)}},
+	}})
+	m.refused(t, 400, `unknown field "ROOTS"`, "PUT", "sign", map[string]any{"requests": []any{map[string]any{"name": "a", "ROOTS": []string{root.String()}}}})
+	m.refused(t, 400, `unknown field "rootſ"`, "PUT", "sign/a", map[string]any{"rootſ": []string{root.String()}})
 }
 
 func testDuties(t *testing.T, m *mount) {
@@ -200,6 +208,12 @@ func testDutiesMany(t *testing.T, m *mount) {
 	require.Equal(t, wire.NotFound, got.Results[n+1].Fault.Code)
 	require.Equal(t, wire.NotFound, got.Results[n+2].Fault.Code)
 	m.refused(t, 400, "there are 0 duties", "PUT", "attestation", wire.DutiesMany{Network: "hoodi"})
+	m.refused(t, 400, "number 1 has no duties", "PUT", "attestation", wire.DutiesMany{Network: "hoodi", Requests: []wire.DutiesKey{
+		{Name: "k0", Duties: dutyTexts(t, vote(1, 2, 1))}, {Name: "k1"},
+	}})
+	m.refused(t, 400, "there are 1001 duties", "PUT", "attestation", map[string]any{"network": "hoodi", "requests": []any{
+		map[string]any{"name": "k0", "duties": make([]int, 1001)},
+	}})
 }
 
 func testHistory(t *testing.T, m *mount) {

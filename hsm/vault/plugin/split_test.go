@@ -2,12 +2,14 @@ package plugin_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
 	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/signer"
 )
 
 func testSplit(t *testing.T, m *mount) {
@@ -60,6 +62,42 @@ func testSplit(t *testing.T, m *mount) {
 	_, digest := operator(t, 1, operatorKeys()[0])
 	m.ok(t, "PUT", "config", map[string]any{"operator_keys": digest}, nil)
 	m.refused(t, 403, "is not among operator_keys", "PUT", "split/k", want)
+}
+
+// testShares imports the shares of a validator, of which two sign its deposit.
+func testShares(t *testing.T, m *mount) {
+	whole, _ := secretOf(t)
+	group, shares, err := keyshare.Split(whole, 2, []keyshare.Index{5, 6})
+	require.NoError(t, err)
+	d := signer.Deposit{PublicKey: group.PublicKey(), WithdrawalCredentials: signer.ExecutionCredentials(keyshare.Address{1}), Amount: 32e9}
+	root, err := signer.SigningRoot(signer.Hoodi, d)
+	require.NoError(t, err)
+	partials := map[keyshare.Index]keyshare.Signature{}
+	for _, share := range shares {
+		name := fmt.Sprintf("share-%d", share.Index())
+		want := m.importing(t, name, share)
+		want.Validator = group.PublicKey().String()
+		var k wire.Key
+		m.ok(t, "PUT", "import", want, &k)
+		require.Equal(t, wire.Key{Name: name, PublicKey: share.PublicKey().String(), Validator: group.PublicKey().String()}, k)
+		got, err := m.duties("deposit", name, d)
+		require.NoError(t, err)
+		require.Nil(t, got[0].Fault, "%+v", got[0].Fault)
+		partials[share.Index()] = signature(t, got[0].Signature)
+		require.True(t, share.PublicKey().Verify(root, partials[share.Index()]))
+
+		other := d
+		other.PublicKey = m.create(t, "other")
+		m.faults(t, wire.Invalid, "is a share of "+group.PublicKey().String(), "deposit", name, other)
+		m.faults(t, wire.Invalid, "is a share of", "credential-change", name, signer.BLSToExecutionChange{From: other.PublicKey, To: keyshare.Address{1}})
+		m.signs(t, "credential-change", name, share.PublicKey(), signer.BLSToExecutionChange{From: group.PublicKey(), To: keyshare.Address{1}})
+	}
+	combined, err := group.Combine(root, partials)
+	require.NoError(t, err)
+	require.True(t, group.PublicKey().Verify(root, combined))
+	bad := m.importing(t, "bad", whole)
+	bad.Validator = "0x00"
+	m.refused(t, 400, "validator", "PUT", "import", bad)
 }
 
 func testSeal(t *testing.T, m *mount) {

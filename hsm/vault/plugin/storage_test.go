@@ -3,6 +3,11 @@ package plugin
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"regexp"
 	"slices"
@@ -14,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/internal/secret"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/signer"
 )
@@ -27,6 +33,7 @@ type storage struct {
 	puts int
 	hold func(*logical.StorageEntry) bool               // keeps an entry from being stored, and the process that wrote it crashes
 	put  func(n int, path string) (before, after error) // n counts from 1
+	get  func(path string)                              // called before
 }
 
 func (s *storage) Put(ctx context.Context, e *logical.StorageEntry) error {
@@ -49,6 +56,9 @@ func (s *storage) Put(ctx context.Context, e *logical.StorageEntry) error {
 }
 
 func (s *storage) Get(ctx context.Context, path string) (*logical.StorageEntry, error) {
+	if s.get != nil {
+		s.get(path)
+	}
 	e, err := s.Storage.Get(ctx, path)
 	if e == nil || err != nil {
 		return nil, err
@@ -388,4 +398,143 @@ func TestLateWrites(t *testing.T) {
 	entries, err := logical.CollectKeysWithPrefix(t.Context(), e.storage, historyPrefix)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "one process writes, and one entry is left")
+}
+
+// TestLeftImport crashes when an import has stored the secret and not yet the name. A key that is made under that name is
+// not the one that somebody has outside.
+func TestLeftImport(t *testing.T) {
+	e := newEngine(t)
+	outside, err := keyshare.Generate()
+	require.NoError(t, err)
+	defer outside.Destroy()
+	e.storage.put = func(_ int, path string) (before, after error) {
+		if strings.HasPrefix(path, namePrefix) {
+			return errDisk, nil
+		}
+		return nil, nil
+	}
+	_, err = e.do(logical.UpdateOperation, "import", e.importing(t, "k", outside))
+	require.ErrorIs(t, err, errDisk)
+	e.storage.put = nil
+	e.restart(t)
+	require.NotEqual(t, outside.PublicKey().String(), e.create(t, "k"))
+	_, err = e.do(logical.UpdateOperation, "import", e.importing(t, "again", outside))
+	require.NoError(t, err, "what the crash has left keeps nobody from importing it")
+}
+
+// importing is the request that imports a secret.
+func (e *engine) importing(t *testing.T, name string, k *keyshare.SecretKey) map[string]any {
+	w, err := e.do(logical.UpdateOperation, "import/wrapping", nil)
+	require.NoError(t, err)
+	der, err := base64.StdEncoding.DecodeString(w["public_key"].(string))
+	require.NoError(t, err)
+	to, err := x509.ParsePKIXPublicKey(der)
+	require.NoError(t, err)
+	var wrapped []byte
+	require.NoError(t, k.Use(func(plain []byte) error {
+		wrapped, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, to.(*rsa.PublicKey), plain, wire.ImportLabel(name, k.PublicKey().Bytes()))
+		return err
+	}))
+	return map[string]any{"name": name, "public_key": k.PublicKey().String(), "wrapping_id": w["id"], "wrapped": wrapped}
+}
+
+// TestOpenedAtOnce has many requests open a key at the same time: one copy of its secret stays, and goes when the engine
+// forgets it. A copy that was read before something was forgotten is for one use.
+func TestOpenedAtOnce(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "k")
+	e.create(t, "other")
+	r, err := readRecord(t.Context(), e.storage, "k")
+	require.NoError(t, err)
+	open := func() *openKey {
+		k, err := e.openRecord(t.Context(), e.storage, r)
+		require.NoError(t, err)
+		return k
+	}
+	destroyed := func(k *openKey) bool {
+		_, err := k.secret.SignRoots(t.Context(), keyshare.Root{})
+		return errors.Is(err, secret.ErrDestroyed)
+	}
+	e.restart(t)
+	_, generation := e.ring.get("k")
+	first, second := open(), open()
+	require.Same(t, first, e.ring.add(first, generation))
+	require.Same(t, first, e.ring.add(second, generation))
+	require.True(t, destroyed(second), "the second copy is wiped")
+	require.False(t, destroyed(first))
+
+	late := open()
+	e.InvalidateKey(context.Background(), namePrefix+"other")
+	require.True(t, e.ring.add(late, generation).once)
+	require.False(t, destroyed(late))
+	e.Cleanup(context.Background())
+	require.True(t, destroyed(first))
+
+	// And in a request: the key is invalidated between its reading and its use.
+	e.restart(t)
+	var used *openKey
+	e.storage.get = func(path string) {
+		if strings.HasPrefix(path, keyPrefix) {
+			e.InvalidateKey(context.Background(), namePrefix+"other")
+		}
+	}
+	require.NoError(t, e.use(t.Context(), e.storage, "k", "", func(k *openKey) error { used = k; return nil }))
+	require.True(t, destroyed(used), "a key that is not kept is wiped after its use")
+}
+
+// TestPanicInBatch panics where a batch is worked on.
+func TestPanicInBatch(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "a")
+	e.create(t, "b")
+	_, err := e.do(logical.UpdateOperation, "sign/a", map[string]any{"roots": []string{keyshare.Root{}.String()}})
+	require.NoError(t, err)
+	e.restart(t)
+	e.storage.get = func(path string) {
+		if strings.HasPrefix(path, keyPrefix+"b") || strings.HasPrefix(path, historyPrefix) {
+			panic("secret of the key")
+		}
+	}
+	raw := func(name string) any {
+		return map[string]any{"name": name, "roots": []string{keyshare.Root{}.String()}}
+	}
+	got, err := e.do(logical.UpdateOperation, "sign", map[string]any{"requests": []any{raw("a"), raw("b")}})
+	require.NoError(t, err)
+	results := got["results"].([]any)
+	require.NotEmpty(t, results[0].(map[string]any)["signatures"])
+	require.Equal(t, "dvkeys: internal fault", results[1].(map[string]any)["fault"].(map[string]any)["text"])
+	_, _, err = e.vote(t, "b", 1, 2, 1)
+	require.EqualError(t, err, "dvkeys: internal fault")
+	require.EqualError(t, e.each(t.Context(), 10, func(int) error { panic("secret of the key") }), "dvkeys: internal fault")
+}
+
+// TestConfiguredAtOnce changes single fields at the same time, while others are judged by them: no change undoes another.
+func TestConfiguredAtOnce(t *testing.T) {
+	e := newEngine(t)
+	change := map[string]any{
+		"withdrawal_addresses": "0x00000000219ab540356cbb839cbe05303d7705fa", "fee_recipients": "0x00000000219ab540356cbb839cbe05303d7705fa",
+		"operator_keys": "*", "sealing": true, "raw_signing": false, "networks": "hoodi",
+	}
+	var done sync.WaitGroup
+	for field, value := range change {
+		done.Go(func() {
+			_, err := e.do(logical.UpdateOperation, "config", map[string]any{field: value})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		done.Go(func() {
+			c, err := e.configuration(t.Context(), e.storage)
+			if err != nil || permits(c.WithdrawalAddresses, "0x") {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	c, err := e.configuration(t.Context(), e.storage)
+	require.NoError(t, err)
+	address := []string{"0x00000000219ab540356cBB839Cbe05303d7705Fa"}
+	require.Equal(t, &config{
+		Networks: []string{"hoodi"}, WithdrawalAddresses: address, FeeRecipients: address, OperatorKeys: []string{"*"}, Sealing: true,
+	}, c)
 }

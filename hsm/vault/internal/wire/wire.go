@@ -10,8 +10,8 @@
 //
 // # Paths
 //
-// ":name" is 1 to 128 bytes of letters, digits, '_', '-' and '.', of which the last two are neither first nor last. In
-// keys/ (read and delete) the public key of a key, as 0x and 96 hex digits, stands for its name.
+// ":name" is 1 to 128 bytes of letters, digits, '_', '-' and '.', of which the last two are neither first nor last; two
+// dots do not follow each other. In keys/ (read and delete) the public key of a key, as 0x and 96 hex digits, stands for its name.
 //
 //	LIST   keys/?after=&limit=   List            names in ascending order of their bytes, after a name
 //	PUT    keys/:name            Create, Key     makes the key inside, or returns the one that has the name
@@ -60,6 +60,9 @@ type Key struct {
 
 	// Label is what Create or Import said; empty otherwise.
 	Label string `json:"label,omitempty"`
+
+	// Validator is what Import said; empty otherwise.
+	Validator string `json:"validator,omitempty"`
 }
 
 // List is the answer to LIST keys. Keys says the names in order; Vault's answer to a list without any is 404.
@@ -94,6 +97,10 @@ type Import struct {
 	PublicKey  string `json:"public_key"`
 	WrappingID string `json:"wrapping_id"`
 	Wrapped    []byte `json:"wrapped"`
+
+	// Validator is the public key of the validator of which the secret is a share; empty for one that is whole. Deposits
+	// and credential changes that a share signs name the validator.
+	Validator string `json:"validator,omitempty"`
 }
 
 // ImportLabel returns the OAEP label of an Import.
