@@ -144,14 +144,24 @@ func (k *key) keep(parsed *keyshare.SecretKey) *keyshare.SecretKey {
 	return parsed
 }
 
-// open has the token open the record. If it does not open, the record is read again: another process that shares the
-// store may have sealed it anew, under a key-encryption key that replaced this one's.
+// open has the token open the record.
 func (k *key) open(ctx context.Context) (*secret.Buffer, error) {
+	return use(ctx, k.token.device, "opening a key", func(session pkcs11.SessionHandle) (*secret.Buffer, error) {
+		return k.unseal(ctx, session)
+	}, (*secret.Buffer).Destroy)
+}
+
+// unseal opens the record. If it does not open, it is read again: another process that shares the store may have sealed it
+// anew, under a key-encryption key that replaced this one's.
+func (k *key) unseal(ctx context.Context, session pkcs11.SessionHandle) (*secret.Buffer, error) {
 	k.mu.Lock()
-	r := k.record
+	r, deleted := k.record, k.deleted
 	k.mu.Unlock()
-	plain, err := k.token.openRecord(ctx, r)
-	if !errors.Is(err, hsm.ErrDenied) && !errors.Is(err, hsm.ErrCorrupt) {
+	if deleted {
+		return nil, secret.ErrDestroyed
+	}
+	plain, err := k.token.unseal(session, r)
+	if classify(err) != forbidden && !errors.Is(err, hsm.ErrDenied) && !errors.Is(err, hsm.ErrCorrupt) {
 		return plain, err
 	}
 	again, rerr := k.token.store.Get(ctx, r.PublicKey)
@@ -162,18 +172,12 @@ func (k *key) open(ctx context.Context) (*secret.Buffer, error) {
 	if rerr != nil || bytes.Equal(again.Sealed, r.Sealed) {
 		return nil, err
 	}
-	if plain, err = k.token.openRecord(ctx, again); err == nil {
+	if plain, err = k.token.unseal(session, again); err == nil {
 		k.mu.Lock()
 		k.record = again
 		k.mu.Unlock()
 	}
 	return plain, err
-}
-
-func (t *Token) openRecord(ctx context.Context, r store.Record) (*secret.Buffer, error) {
-	return use(ctx, t.device, "opening a key", func(session pkcs11.SessionHandle) (*secret.Buffer, error) {
-		return t.unseal(session, r)
-	}, (*secret.Buffer).Destroy)
 }
 
 // explain says why the secret is gone, if that is what failed.
@@ -225,15 +229,9 @@ func (t *Token) SignAll(ctx context.Context, root keyshare.Root, keys ...keyshar
 	return use(ctx, t.device, "signing with many keys", func(session pkcs11.SessionHandle) ([]keyshare.Signature, error) {
 		sigs := make([]keyshare.Signature, 0, len(open))
 		for _, k := range open {
-			k.mu.Lock()
-			r, deleted := k.record, k.deleted
-			k.mu.Unlock()
-			if deleted {
-				return nil, k.explain(secret.ErrDestroyed)
-			}
-			plain, err := t.unseal(session, r)
+			plain, err := k.unseal(ctx, session)
 			if err != nil {
-				return nil, err
+				return nil, k.explain(err)
 			}
 			made, err := keyshare.SignRoots(ctx, plaintext(plain), root)
 			plain.Destroy()

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/internal/envelope"
 	"github.com/claystack/dvkeys/hsm/store"
 	"github.com/claystack/dvkeys/keyshare"
 )
@@ -50,7 +51,7 @@ func (t *Token) Import(ctx context.Context, label string, k keyshare.Secret) (hs
 	if err := errors.Join(hsm.CheckLabel(label), t.usable(ctx)); err != nil {
 		return nil, err
 	}
-	secretKey, err := copySecret(k)
+	secretKey, err := envelope.CopySecret(k)
 	if err != nil {
 		return nil, fmt.Errorf("pkcs11: import: %w", err)
 	}
@@ -65,34 +66,6 @@ func (t *Token) Import(ctx context.Context, label string, k keyshare.Secret) (hs
 		return nil, err
 	}
 	return t.reread(ctx, pk)
-}
-
-// copySecret copies a secret after checking that it is what it says.
-func copySecret(k keyshare.Secret) (*keyshare.SecretKey, error) {
-	if k == nil {
-		return nil, errors.New("no key given")
-	}
-	var secretKey *keyshare.SecretKey
-	err := k.Use(func(plain []byte) (err error) {
-		if secretKey == nil {
-			secretKey, err = keyshare.ParseSecretKey(plain)
-		}
-		return err
-	})
-	if secretKey == nil {
-		if err == nil {
-			err = errors.New("the key does not lend its secret")
-		}
-		return nil, err
-	}
-	if err == nil && secretKey.PublicKey() != k.PublicKey() {
-		err = fmt.Errorf("the secret's public key is %s, not %s as it says", secretKey.PublicKey(), k.PublicKey())
-	}
-	if err != nil {
-		secretKey.Destroy()
-		return nil, err
-	}
-	return secretKey, nil
 }
 
 // put seals a key under the current key-encryption key and stores the record durably.

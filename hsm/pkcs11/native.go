@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/claystack/dvkeys/hsm"
+	"github.com/claystack/dvkeys/hsm/internal/envelope"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -163,7 +164,7 @@ func (b *Native) Import(ctx context.Context, label string, k keyshare.Secret) (h
 	if err := hsm.CheckLabel(label); err != nil {
 		return nil, err
 	}
-	secret, err := copySecret(k)
+	secret, err := envelope.CopySecret(k)
 	if err != nil {
 		return nil, fmt.Errorf("pkcs11: import: %w", err)
 	}

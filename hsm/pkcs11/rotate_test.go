@@ -63,7 +63,17 @@ func TestRotate(t *testing.T) {
 	require.Equal(t, map[string]int{next: 6}, sealers(t, c.Store))
 
 	runChild(t, "delete", c.KEK)
-	for _, k := range append(keys, k) {
+	keys = append(keys, k)
+	var public []keyshare.PublicKey
+	for _, k := range keys {
+		public = append(public, k.PublicKey())
+	}
+	all, err := token.SignAll(ctx, keyshare.Root{2}, public...)
+	require.NoError(t, err, "keys that were open before the rotation")
+	for i, pk := range public {
+		require.True(t, pk.Verify(keyshare.Root{2}, all[i]))
+	}
+	for _, k := range keys {
 		sigs, err := k.SignRoots(ctx, keyshare.Root{1})
 		require.NoError(t, err, "a key that was open before the rotation")
 		require.True(t, k.PublicKey().Verify(keyshare.Root{1}, sigs[0]))
