@@ -84,7 +84,8 @@ func use[T any](ctx context.Context, d *device, doing string, call func(pkcs11.S
 	}, drop)
 }
 
-// attempts bounds how often one call meets a lost session or login before it fails.
+// attempts bounds how often one call meets a lost session or login before it fails: one that loses them fewer than four
+// times succeeds.
 const attempts = 4
 
 func attempt[T any](ctx context.Context, d *device, doing string, call func(pkcs11.SessionHandle) (T, error)) (value T, err error) {
@@ -95,74 +96,101 @@ func attempt[T any](ctx context.Context, d *device, doing string, call func(pkcs
 		if err := ctx.Err(); err != nil { // the caller has gone
 			return value, fmt.Errorf("pkcs11: %s: %w", doing, err)
 		}
-		session, line, opened := d.take()
-		if err = opened; err == nil {
-			err = d.module.during(func() (err error) {
-				value, err = call(session)
-				return err
-			})
-			if err == nil {
-				d.put(session, line)
-				return value, nil
-			}
+		if value, err = attemptOnce(d, call); err == nil {
+			return value, nil
 		}
-		switch classify(err) {
-		case lostSession, finalized:
-			d.suspect(false)
-			continue
-		case lostLogin:
-			d.put(session, line)
-			d.suspect(false)
-			continue
-		case lostObject:
-			d.put(session, line)
-			d.suspect(true)
-			continue
-		case gone:
-			d.suspect(false) // the next call looks; this one may have been carried out or not
-		default:
-			if opened == nil {
-				d.put(session, line)
-			}
+		class := classify(err)
+		if class == gone || class.again() {
+			d.suspect()
 		}
-		break
+		if !class.again() { // also if the token is gone: the call may have been carried out or not
+			break
+		}
 	}
 	var none T
 	return none, explain(doing, err)
 }
 
+func attemptOnce[T any](d *device, call func(pkcs11.SessionHandle) (T, error)) (value T, err error) {
+	session, line, err := d.take()
+	if err != nil {
+		return value, err
+	}
+	err = d.module.during(func() (err error) {
+		value, err = call(session)
+		return err
+	})
+	switch classify(err) {
+	case lostSession, finalized, gone:
+	default:
+		d.put(session, line)
+	}
+	return value, err
+}
+
 // take returns an idle session, or a new one.
 func (d *device) take() (session pkcs11.SessionHandle, line uint64, err error) {
-	d.mu.Lock()
-	slot, line := d.slot, d.line
-	if n := len(d.idle); n > 0 {
-		session, d.idle = d.idle[n-1], d.idle[:n-1]
-		d.mu.Unlock()
+	if session, line, idle := d.takeIdle(); idle {
 		return session, line, nil
 	}
+	d.healing.Lock() // so that the new session is of the line that it is counted to
+	defer d.healing.Unlock()
+	d.mu.Lock()
+	slot, line := d.slot, d.line
 	d.mu.Unlock()
 	err = d.module.changing(func() (err error) {
 		session, err = d.module.raw.OpenSession(slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+		if err != nil {
+			return err
+		}
+		if err = d.loggedIn(session); err != nil { // all others were lost, and nobody has met it yet
+			_ = d.module.raw.CloseSession(session)
+		}
 		return err
 	})
 	return session, line, err
 }
 
-// put keeps a session for the next call, unless it is one of those that were lost together.
-func (d *device) put(session pkcs11.SessionHandle, line uint64) {
+func (d *device) takeIdle() (session pkcs11.SessionHandle, line uint64, idle bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if line == d.line && !d.closed {
+	n := len(d.idle)
+	if n == 0 {
+		return 0, 0, false
+	}
+	session, d.idle = d.idle[n-1], d.idle[:n-1]
+	return session, d.line, true
+}
+
+// loggedIn returns CKR_USER_NOT_LOGGED_IN, or how the session itself is lost, if nobody is logged in.
+func (d *device) loggedIn(session pkcs11.SessionHandle) error {
+	info, err := d.module.raw.GetSessionInfo(session)
+	if err == nil && info.State != pkcs11.CKS_RW_USER_FUNCTIONS {
+		err = pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
+	}
+	return err
+}
+
+// put keeps a session for the next call, unless it is one of those that were lost together. If the device was closed
+// meanwhile, it closes the session.
+func (d *device) put(session pkcs11.SessionHandle, line uint64) {
+	d.mu.Lock()
+	kept, late := line == d.line && !d.closed, line == d.line && d.closed
+	if kept {
 		d.idle = append(d.idle, session)
+	}
+	d.mu.Unlock()
+	if late {
+		_ = d.module.changing(func() error { return d.module.raw.CloseSession(session) })
 	}
 }
 
-// suspect voids the handles of objects and, unless only those are in doubt, has the next call look at session and login.
-func (d *device) suspect(objectsOnly bool) {
+// suspect voids the handles of objects, and has the next call look at session and login.
+func (d *device) suspect() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.era++
-	d.sound = d.sound && objectsOnly
+	d.sound = false
 }
 
 // currentEra returns a number that changes when handles of objects may have become void.
@@ -187,20 +215,20 @@ func (d *device) label() string {
 // heal makes the device sound if it is not: it finds the token, opens the parked session and logs in, as far as needed.
 // After a failure it fails at once for a while, each time for longer, and for good once a PIN was wrong.
 func (d *device) heal() error {
+	if settled, err := d.condition(); settled {
+		return err
+	}
 	d.healing.Lock()
 	defer d.healing.Unlock()
-	d.mu.Lock()
-	sound, closed, fault, after := d.sound, d.closed, d.fault, d.after
-	d.mu.Unlock()
-	switch {
-	case closed:
-		return fmt.Errorf("pkcs11: %w", hsm.ErrClosed)
-	case sound:
-		return nil
-	case fault != nil && (errors.Is(fault, hsm.ErrAuth) || time.Now().Before(after)):
-		return fault
+	if settled, err := d.condition(); settled { // by another call, meanwhile
+		return err
 	}
-	err := d.establish()
+	var err error
+	for range attempts {
+		if err = d.establish(); !lost(err) {
+			break
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
@@ -214,12 +242,28 @@ func (d *device) heal() error {
 	return nil
 }
 
+// condition reports whether there is nothing to be done about the device now: it is sound, or the error says why not.
+func (d *device) condition() (settled bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed:
+		return true, fmt.Errorf("pkcs11: %w", hsm.ErrClosed)
+	case d.sound:
+		return true, nil
+	case d.fault != nil && (errors.Is(d.fault, hsm.ErrAuth) || time.Now().Before(d.after)):
+		return true, d.fault
+	}
+	return false, nil
+}
+
+// establish may lose again what it has just opened: see lost.
 func (d *device) establish() error {
 	if err := d.module.revive(); err != nil {
 		return explain("initializing the module again", err)
 	}
-	state, alive := d.parkedState()
-	if !alive {
+	state, err := d.parkedState()
+	if err != nil {
 		slot, token, err := d.which.find(d.module)
 		if err != nil {
 			return err
@@ -236,32 +280,32 @@ func (d *device) establish() error {
 		d.slot, d.token, d.parked, d.idle = slot, token, parked, nil // handles of the earlier line may name others' sessions by now
 		d.line++
 		d.mu.Unlock()
-		if state, alive = d.parkedState(); !alive {
-			return &Error{Fault: "the session that was opened is gone already", Remedy: "see who else uses or resets the token", is: hsm.ErrUnavailable}
+		if state, err = d.parkedState(); err != nil {
+			return explain("opening a session", err)
 		}
 	}
 	if state == pkcs11.CKS_RW_USER_FUNCTIONS {
+		slot, _ := d.place()
+		d.module.join(d, slot, false)
 		return nil
 	}
 	return d.login()
 }
 
-// parkedState asks the module about the parked session.
-func (d *device) parkedState() (state uint, alive bool) {
+// parkedState asks the module about the parked session. An error says that there is none.
+func (d *device) parkedState() (state uint, err error) {
 	d.mu.Lock()
 	parked, line := d.parked, d.line
 	d.mu.Unlock()
 	if line == 0 {
-		return 0, false
+		return 0, pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID)
 	}
 	info, err := d.module.raw.GetSessionInfo(parked)
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
-	if _, err := d.module.raw.GetTokenInfo(info.SlotID); err != nil {
-		return 0, false
-	}
-	return info.State, true
+	_, err = d.module.raw.GetTokenInfo(info.SlotID)
+	return info.State, err
 }
 
 // patience is how long closing waits for calls to end.

@@ -95,6 +95,17 @@ func classify(err error) class {
 	return other
 }
 
+// again reports whether a call that met the error is made again, with what it missed set right.
+func (c class) again() bool {
+	return c == lostSession || c == lostLogin || c == lostObject || c == finalized
+}
+
+// lost reports whether what explain made of an error, or left, says that session or login were lost.
+func lost(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && classify(pkcs11.Error(e.Code)).again()
+}
+
 // explain turns an error of the module, met while doing something to the token, into one for the caller. Errors that say
 // already what to do are left alone.
 func explain(doing string, err error) error {

@@ -33,43 +33,53 @@ type failed struct{ cause error }
 
 func (f failed) Error() string { return f.cause.Error() }
 
-// withCrypto11 runs f with the token's context of crypto11, and a second time with a new one if that was dead.
+// withCrypto11 runs f with the token's context of crypto11, and again with a new one if that was dead, so f must be one
+// that can be run again.
 func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*crypto11.Context) (T, error)) (value T, err error) {
 	id, err := t.crypto11()
 	if err != nil {
 		return value, err
 	}
-	for range 2 {
+	d := t.device
+	for range attempts {
 		var c *crypto11.Context
-		if c, err = await(ctx, func() (*crypto11.Context, error) { return id.get(t.device) }, nil); err != nil {
+		if c, err = await(ctx, func() (*crypto11.Context, error) { return id.get(d) }, nil); err != nil {
+			if lost(err) {
+				d.suspect()
+				continue
+			}
 			return value, err
 		}
-		// The session is not used: its ticket bounds the calls, and taking it makes sure of the login.
-		value, err = use(ctx, t.device, doing, func(pkcs11.SessionHandle) (T, error) {
-			value, err := f(c)
-			if err != nil {
-				return value, failed{err}
+		// The session's ticket bounds the calls, and the session shows whether somebody is logged in.
+		value, err = use(ctx, d, doing, func(session pkcs11.SessionHandle) (none T, err error) {
+			if err := d.loggedIn(session); err != nil {
+				return none, err
 			}
-			return value, nil
+			value, err := f(c)
+			if err == nil {
+				return value, nil
+			}
+			if classify(err) == other { // such as a private key that is not found, because nobody is logged in any more
+				if err := d.loggedIn(session); err != nil {
+					return none, err
+				}
+			}
+			return none, failed{err}
 		}, nil)
 		var found failed
 		if !errors.As(err, &found) {
 			return value, err
 		}
 		err = explain(doing, found.cause)
-		switch class := classify(found.cause); class {
-		case lostSession, lostLogin, lostObject, finalized, gone:
-			id.detach(t.device.module, c)
-			t.device.suspect(false)
-			if class == gone {
-				return value, err
-			}
-		default:
-			if id.holds(c) {
-				return value, err
-			}
-			// Another call threw the context away meanwhile.
+		class := classify(found.cause)
+		if class == gone || class.again() {
+			id.detach(d.module, c)
+			d.suspect()
 		}
+		if !class.again() && (class == gone || id.holds(c)) {
+			return value, err
+		}
+		// Another call may have thrown the context away meanwhile.
 	}
 	return value, err
 }
@@ -96,6 +106,9 @@ func (id *identity) get(d *device) (*crypto11.Context, error) {
 	case c != nil:
 		return c, nil
 	}
+	if err := d.heal(); err != nil {
+		return nil, err
+	}
 	if !d.module.anchored() {
 		return nil, &Error{Fault: "another part of this program initialized the module before, which crypto11 does not put up with", Remedy: "open the token before it, or let it use crypto11 too; decryption works in any case", is: hsm.ErrUnavailable}
 	}
@@ -114,7 +127,7 @@ func (id *identity) get(d *device) (*crypto11.Context, error) {
 	})
 	if err != nil {
 		if code := (pkcs11.Error)(0); errors.As(err, &code) {
-			return nil, code
+			return nil, explain("opening sessions for RSA keys", code)
 		}
 		return nil, &Error{Fault: "crypto11 finds no token in the slot any more", Remedy: "the next call tries again", is: hsm.ErrUnavailable}
 	}

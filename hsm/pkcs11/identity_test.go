@@ -113,12 +113,15 @@ func TestFinalizeUnderCall(t *testing.T) {
 
 func TestWritten(t *testing.T) {
 	plain := []byte{1, 2, 3}
-	got, err := written(plain, 2)
-	require.NoError(t, err)
+	got, ok := written(plain, 2)
+	require.True(t, ok)
 	require.Equal(t, []byte{1, 2}, got)
+	require.Equal(t, []byte{1, 2, 0}, plain)
 	for _, n := range []int{-1, 4, 1 << 40} {
-		got, err := written([]byte{1, 2, 3}, n)
-		require.Equal(t, ErrDecrypt, err)
+		plain := []byte{1, 2, 3}
+		got, ok := written(plain, n)
+		require.False(t, ok)
 		require.Nil(t, got)
+		require.Equal(t, []byte{0, 0, 0}, plain)
 	}
 }

@@ -57,21 +57,9 @@ func (t *Token) kek(session pkcs11.SessionHandle, label string) (*kek, error) {
 	return k, nil
 }
 
-// find returns the objects of a class with a label, at most 10.
+// find returns the objects of a class with a label.
 func (t *Token) find(session pkcs11.SessionHandle, class uint, label string) ([]pkcs11.ObjectHandle, error) {
-	raw := t.device.module.raw
-	err := raw.FindObjectsInit(session, []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_CLASS, class),
-		pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
-	})
-	if err != nil {
-		return nil, err
-	}
-	handles, _, err := raw.FindObjects(session, 10)
-	if final := raw.FindObjectsFinal(session); err == nil {
-		err = final
-	}
-	return handles, err
+	return t.device.search(session, pkcs11.NewAttribute(pkcs11.CKA_CLASS, class), pkcs11.NewAttribute(pkcs11.CKA_LABEL, label))
 }
 
 // kekRules are what a key-encryption key must be. A key that may both decrypt and wrap gives out every other key of the

@@ -151,38 +151,13 @@ func (b *Native) privateOf(s pkcs11.SessionHandle, id []byte) (pkcs11.ObjectHand
 	return 0, hsm.ErrNotFound
 }
 
-// search returns the token objects of a class on the profile's curve that have the attributes. Private ones are hidden
-// from who is not logged in, so the login is looked at first.
-func (b *Native) search(s pkcs11.SessionHandle, class uint, attributes ...*pkcs11.Attribute) (found []pkcs11.ObjectHandle, err error) {
-	if class == pkcs11.CKO_PRIVATE_KEY {
-		info, err := b.module.raw.GetSessionInfo(s)
-		if err != nil {
-			return nil, err
-		}
-		if info.State != pkcs11.CKS_RW_USER_FUNCTIONS {
-			return nil, pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
-		}
-	}
-	template := append(attributes,
+// search returns the token objects of a class on the profile's curve that have the attributes.
+func (b *Native) search(s pkcs11.SessionHandle, class uint, attributes ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
+	return b.device.search(s, append(attributes,
 		pkcs11.NewAttribute(pkcs11.CKA_CLASS, class),
 		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
 		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_EC),
-		pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, b.profile.Curve))
-	if err := b.module.raw.FindObjectsInit(s, template); err != nil {
-		return nil, err
-	}
-	const page = 256
-	for {
-		more, _, err := b.module.raw.FindObjects(s, page)
-		if err != nil {
-			_ = b.module.raw.FindObjectsFinal(s)
-			return nil, err
-		}
-		if len(more) == 0 {
-			return found, b.module.raw.FindObjectsFinal(s)
-		}
-		found = append(found, more...)
-	}
+		pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, b.profile.Curve))...)
 }
 
 // attribute reads one attribute of an object.

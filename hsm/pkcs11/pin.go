@@ -79,9 +79,6 @@ func (d *device) login() error {
 	err := d.module.during(func() error { return d.module.cryptoki.login(parked, pin) })
 	already := isCode(err, pkcs11.CKR_USER_ALREADY_LOGGED_IN)
 	if err != nil && !already {
-		if c := classify(err); c == lostSession || c == lostLogin || c == finalized {
-			return &Error{Fault: "the session was lost during the login", Remedy: "the next call tries again", is: hsm.ErrUnavailable}
-		}
 		return explain(fmt.Sprintf("login to the token %q", token.Label), err)
 	}
 	d.module.join(d, slot, !already)

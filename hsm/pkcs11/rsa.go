@@ -85,29 +85,42 @@ func (k *RSAKey) doing(what string) string { return fmt.Sprintf("%s RSA key %q",
 func (k *RSAKey) find(session pkcs11.SessionHandle) (rsaPair, error) {
 	t := k.token
 	era := t.device.currentEra()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.pair.public != nil && k.era == era {
-		return k.pair, nil
+	k.mu.Lock() // not while the token is asked, which may hang
+	known, current := k.pair, k.era == era
+	k.mu.Unlock()
+	if known.public != nil && current {
+		return known, nil
 	}
 	handles, err := t.find(session, pkcs11.CKO_PRIVATE_KEY, k.label)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = k.only(len(handles))
+	}
+	if err != nil {
 		return rsaPair{}, err
-	case len(handles) == 0:
-		return rsaPair{}, &Error{Fault: fmt.Sprintf("RSA key %q is not in the token %q", k.label, t.label()), Remedy: "generate it with GenerateRSA, import it, or insert the right token", is: hsm.ErrNotFound}
-	case len(handles) > 1:
-		return rsaPair{}, &Error{Fault: fmt.Sprintf("%d private keys with the label %q are in the token %q", len(handles), k.label, t.label()), Remedy: "rename all but the right one", is: hsm.ErrDenied}
 	}
 	public, err := t.readRSA(session, k.label, handles[0])
 	if err != nil {
 		return rsaPair{}, err
 	}
-	if k.pair.public != nil && !k.pair.public.Equal(public) {
+	if known.public != nil && !known.public.Equal(public) {
 		return rsaPair{}, &Error{Fault: fmt.Sprintf("RSA key %q is another one than before", k.label), Remedy: "insert the right token", is: hsm.ErrDenied}
 	}
-	k.pair, k.era = rsaPair{private: handles[0], public: public}, era
-	return k.pair, nil
+	pair := rsaPair{private: handles[0], public: public}
+	k.mu.Lock()
+	k.pair, k.era = pair, era
+	k.mu.Unlock()
+	return pair, nil
+}
+
+// only returns an error unless one private key has the label.
+func (k *RSAKey) only(found int) error {
+	switch found {
+	case 0:
+		return &Error{Fault: fmt.Sprintf("RSA key %q is not in the token %q", k.label, k.token.label()), Remedy: "generate it with GenerateRSA, import it, or insert the right token", is: hsm.ErrNotFound}
+	case 1:
+		return nil
+	}
+	return &Error{Fault: fmt.Sprintf("%d private keys with the label %q are in the token %q", found, k.label, k.token.label()), Remedy: "rename all but the right one", is: hsm.ErrDenied}
 }
 
 // readRSA returns the public key of a private key object, after checking that the private key cannot be read.
@@ -175,23 +188,28 @@ func (k *RSAKey) Decrypt(_ io.Reader, ciphertext []byte, options crypto.Decrypte
 			plain[i] = b
 		}
 		if err != nil {
-			switch classify(err) {
-			case badData, vague, other:
-				return nil, ErrDecrypt
-			}
-			return nil, err
+			n = 0
 		}
-		return written(plain, n)
+		plain, written := written(plain, n)
+		switch class := classify(err); {
+		case err == nil && written:
+			return plain, nil
+		case err == nil, class == badData, class == vague, class == other:
+			return nil, ErrDecrypt
+		}
+		return nil, err
 	}, secret.Wipe)
 }
 
-// written returns the part of plain that the module says it has written, which a faulty module may say anything of.
-func written(plain []byte, n int) ([]byte, error) {
+// written returns the n bytes of plain that the module says it has written, and wipes the rest. A faulty module may say
+// anything of n.
+func written(plain []byte, n int) ([]byte, bool) {
 	if n < 0 || n > len(plain) {
 		secret.Wipe(plain)
-		return nil, ErrDecrypt
+		return nil, false
 	}
-	return plain[:n], nil
+	secret.Wipe(plain[n:])
+	return plain[:n], true
 }
 
 // Sign implements crypto.Signer for a digest: RSASSA-PKCS1-v1_5, or RSASSA-PSS with *rsa.PSSOptions, where the salt is as
@@ -210,10 +228,13 @@ func (k *RSAKey) Sign(_ io.Reader, digest []byte, options crypto.SignerOpts) ([]
 	}
 	digest = bytes.Clone(digest)
 	return withCrypto11(ctx, k.token, k.doing("signing with"), func(c *crypto11.Context) ([]byte, error) {
-		private, err := c.FindRSAPrivateKey(nil, []byte(k.label))
+		private, err := c.FindRSAPrivateKeys(nil, []byte(k.label))
+		if err == nil {
+			err = k.only(len(private))
+		}
 		if err != nil {
 			return nil, err
 		}
-		return private.Sign(nil, digest, options)
+		return private[0].Sign(nil, digest, options)
 	})
 }

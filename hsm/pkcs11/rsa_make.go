@@ -30,19 +30,29 @@ func (t *Token) GenerateRSA(ctx context.Context, label string) (*RSAKey, error) 
 	id := make([]byte, 16)
 	rand.Read(id)
 	_, err := withCrypto11(ctx, t, fmt.Sprintf("generating RSA key %q", label), func(c *crypto11.Context) (struct{}, error) {
-		public, err := crypto11.NewAttributeSetWithIDAndLabel(id, []byte(label))
-		if err != nil {
-			return struct{}{}, err
-		}
-		private := public.Copy()
-		private.AddIfNotPresent(privateRSA())
-		_, err = c.GenerateRSAKeyPairWithAttributes(public, private, rsaBits)
-		return struct{}{}, err
+		return struct{}{}, generateRSA(c, id, label)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return t.tryRSA(ctx, label, nil)
+}
+
+// generateRSA makes a key pair unless there is one with the CKA_ID: crypto11 reads the public key after it has made the
+// pair, and when the session is lost in between, the call is made again.
+func generateRSA(c *crypto11.Context, id []byte, label string) error {
+	made, err := c.FindRSAPrivateKeys(id, nil)
+	if err != nil || len(made) > 0 {
+		return err
+	}
+	public, err := crypto11.NewAttributeSetWithIDAndLabel(id, []byte(label))
+	if err != nil {
+		return err
+	}
+	private := public.Copy()
+	private.AddIfNotPresent(privateRSA())
+	_, err = c.GenerateRSAKeyPairWithAttributes(public, private, rsaBits)
+	return err
 }
 
 // privateRSA are the attributes of an operator's private key.
@@ -78,40 +88,50 @@ func (t *Token) ImportRSA(ctx context.Context, label string, k *rsa.PrivateKey) 
 	id := make([]byte, 16)
 	rand.Read(id)
 	_, err := use(ctx, t.device, fmt.Sprintf("importing RSA key %q", label), func(session pkcs11.SessionHandle) (struct{}, error) {
-		raw := t.device.module.raw
-		common := []*pkcs11.Attribute{
-			pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_RSA),
-			pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
-			pkcs11.NewAttribute(pkcs11.CKA_ID, id),
-			pkcs11.NewAttribute(pkcs11.CKA_MODULUS, k.N.Bytes()),
-			pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(int64(k.E)).Bytes()),
-		}
-		public := append([]*pkcs11.Attribute{
-			pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PUBLIC_KEY),
-			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
-			pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true),
-			pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true),
-		}, common...)
-		private := append([]*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY)}, common...)
-		private = append(private, privateRSA()...)
-		for attribute, n := range map[uint]*big.Int{
-			pkcs11.CKA_PRIVATE_EXPONENT: k.D, pkcs11.CKA_PRIME_1: k.Primes[0], pkcs11.CKA_PRIME_2: k.Primes[1],
-			pkcs11.CKA_EXPONENT_1: k.Precomputed.Dp, pkcs11.CKA_EXPONENT_2: k.Precomputed.Dq, pkcs11.CKA_COEFFICIENT: k.Precomputed.Qinv,
-		} {
-			b := n.Bytes()
-			private = append(private, pkcs11.NewAttribute(attribute, b))
-			defer secret.Wipe(b)
-		}
-		if _, err := raw.CreateObject(session, private); err != nil {
-			return struct{}{}, err
-		}
-		_, err := raw.CreateObject(session, public)
-		return struct{}{}, err
+		return struct{}{}, t.createRSA(session, id, label, k)
 	}, nil)
 	if err != nil {
 		return nil, err
 	}
 	return t.tryRSA(ctx, label, &k.PublicKey)
+}
+
+// createRSA makes the two objects of an imported key pair, unless they are there with the CKA_ID: when the session is lost
+// between the two, the call is made again.
+func (t *Token) createRSA(session pkcs11.SessionHandle, id []byte, label string, k *rsa.PrivateKey) error {
+	common := []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_RSA),
+		pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
+		pkcs11.NewAttribute(pkcs11.CKA_ID, id),
+		pkcs11.NewAttribute(pkcs11.CKA_MODULUS, k.N.Bytes()),
+		pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(int64(k.E)).Bytes()),
+	}
+	public := append([]*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PUBLIC_KEY),
+		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true),
+		pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true),
+	}, common...)
+	private := append([]*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY)}, common...)
+	private = append(private, privateRSA()...)
+	for attribute, n := range map[uint]*big.Int{
+		pkcs11.CKA_PRIVATE_EXPONENT: k.D, pkcs11.CKA_PRIME_1: k.Primes[0], pkcs11.CKA_PRIME_2: k.Primes[1],
+		pkcs11.CKA_EXPONENT_1: k.Precomputed.Dp, pkcs11.CKA_EXPONENT_2: k.Precomputed.Dq, pkcs11.CKA_COEFFICIENT: k.Precomputed.Qinv,
+	} {
+		b := n.Bytes()
+		private = append(private, pkcs11.NewAttribute(attribute, b))
+		defer secret.Wipe(b)
+	}
+	for _, object := range [][]*pkcs11.Attribute{private, public} { // each has its class first
+		made, err := t.device.search(session, object[0], pkcs11.NewAttribute(pkcs11.CKA_ID, id))
+		if err == nil && len(made) == 0 {
+			_, err = t.device.module.raw.CreateObject(session, object)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkFree refuses a label that makes no sense or is taken.
@@ -147,6 +167,9 @@ func (t *Token) tryRSA(ctx context.Context, label string, expected *rsa.PublicKe
 		return nil, fmt.Errorf("pkcs11: RSA key %q: %w", label, err)
 	}
 	opened, err := k.Decrypt(nil, sealed, nil)
+	if err != nil && !errors.Is(err, ErrDecrypt) {
+		return nil, err
+	}
 	if err != nil || !bytes.Equal(opened, message) || expected != nil && !public.Equal(expected) {
 		return nil, &Error{Fault: fmt.Sprintf("RSA key %q was stored and does not work", label), Remedy: "see that the token allows CKM_RSA_PKCS for decryption, which some do not in FIPS mode", is: hsm.ErrDenied}
 	}

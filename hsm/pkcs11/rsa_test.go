@@ -170,21 +170,23 @@ func TestRSASurvives(t *testing.T) {
 		requireRSASigns(t, k, public)
 		requireOpens(t, k, public)
 	}
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for range 10 {
-				digest := sha256.Sum256([]byte("message"))
-				if signature, err := k.Sign(nil, digest[:], crypto.SHA256); err != nil || rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) != nil {
-					t.Error("signing failed", err)
-				}
-			}
-		})
-	}
 	for range 5 {
-		killSessions(t, token)
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				for range 5 {
+					digest := sha256.Sum256([]byte("message"))
+					if signature, err := k.Sign(nil, digest[:], crypto.SHA256); err != nil || rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) != nil {
+						t.Error("signing failed", err)
+					}
+				}
+			})
+		}
+		for range attempts - 1 { // no call may meet more
+			killSessions(t, token)
+		}
+		group.Wait()
 	}
-	group.Wait()
 }
 
 // killSessions closes all sessions of this process with the token, between calls, as the loss of a connection does.

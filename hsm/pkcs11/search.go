@@ -1,0 +1,38 @@
+//go:build cgo && unix
+
+package pkcs11
+
+import "github.com/miekg/pkcs11"
+
+// search returns the objects that have all the attributes. Private ones are hidden from who is not logged in, which is no
+// error of PKCS #11. So the login is looked at before, and again if there is nothing: what is not there is believed only
+// if nobody can have hidden it.
+func (d *device) search(session pkcs11.SessionHandle, attributes ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
+	if err := d.loggedIn(session); err != nil {
+		return nil, err
+	}
+	found, err := d.searchAny(session, attributes)
+	if err == nil && len(found) == 0 {
+		err = d.loggedIn(session)
+	}
+	return found, err
+}
+
+func (d *device) searchAny(session pkcs11.SessionHandle, attributes []*pkcs11.Attribute) (found []pkcs11.ObjectHandle, err error) {
+	raw := d.module.raw
+	if err := raw.FindObjectsInit(session, attributes); err != nil {
+		return nil, err
+	}
+	const page = 256
+	for {
+		more, _, err := raw.FindObjects(session, page)
+		if err != nil {
+			_ = raw.FindObjectsFinal(session)
+			return nil, err
+		}
+		if len(more) == 0 {
+			return found, raw.FindObjectsFinal(session)
+		}
+		found = append(found, more...)
+	}
+}
