@@ -283,16 +283,24 @@ func FuzzParseCommitment(f *testing.F) {
 	})
 }
 
-func FuzzParseScalar(f *testing.F) {
+// groupOrder returns r.
+func groupOrder() *big.Int {
 	r, _ := new(big.Int).SetString("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001", 16)
+	return r
+}
+
+func number(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
+
+func FuzzParseScalar(f *testing.F) {
+	r := groupOrder()
 	f.Add(r.Bytes())
 	f.Add(new(big.Int).Sub(r, big.NewInt(1)).Bytes())
 	f.Add(make([]byte, 32))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := shamir.ParseScalar(b)
-		number := new(big.Int).SetBytes(b)
-		if len(b) != shamir.ScalarSize || number.Sign() == 0 || number.Cmp(r) >= 0 {
+		n := number(b)
+		if len(b) != shamir.ScalarSize || n.Sign() == 0 || n.Cmp(r) >= 0 {
 			require.Equal(t, shamir.ErrScalar, err)
 			return
 		}

@@ -125,7 +125,7 @@ func TestThresholdVectors(t *testing.T) {
 
 // valueAt returns Σ coefficients[k]·x^k modulo r, 32 bytes.
 func valueAt(coefficients []*big.Int, x shamir.Index) []byte {
-	r, _ := new(big.Int).SetString("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001", 16)
+	r := groupOrder()
 	v := new(big.Int)
 	for k := len(coefficients) - 1; k >= 0; k-- {
 		v.Mul(v, new(big.Int).SetUint64(uint64(x)))
