@@ -158,6 +158,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-funding", "-1"}, "-funding"},
 		{[]string{"-funding", "1", "-network", "chiado"}, "SSV is not on"},
 		{[]string{"-cluster", pass}, "-cluster"},
+		{[]string{"-keys", filepath.Join(pass, "keys.db")}, "not a directory"},
 		{[]string{"-network", "mainnet", "-withdrawal", examplePod}, "-owner: has to be given on mainnet"},
 		{[]string{"-network", "gnosis", "-owner", exampleOwner}, "-withdrawal: has to be given on gnosis"},
 	} {
