@@ -36,12 +36,12 @@ func (b *Batch) WriteFiles(dir string, o *FileOptions) ([]string, error) {
 	if o != nil {
 		opts = *o
 	}
+	if err := errors.Join(b.Spec.Check(), b.checkComplete()); err != nil {
+		return nil, err
+	}
 	file := ssv.File{Version: opts.KeySharesVersion, CreatedAt: b.Created}
 	deposits := make([]*signer.DepositData, len(b.Validators))
 	for i, v := range b.Validators {
-		if v.Item == nil || v.Deposit == nil {
-			return nil, fmt.Errorf("dvkeys: validators[%d]: is not complete", i)
-		}
 		file.Items = append(file.Items, *v.Item)
 		deposits[i] = v.Deposit
 	}

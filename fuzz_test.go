@@ -1,6 +1,7 @@
 package dvkeys
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"testing"
 
@@ -37,5 +38,22 @@ func FuzzPending(f *testing.F) {
 		for _, file := range p.Files {
 			require.Equal(t, "folder", filepath.Dir(filepath.Join("folder", file.Name)))
 		}
+	})
+}
+
+// FuzzParseCluster holds that the state of a cluster is read as it was written.
+func FuzzParseCluster(f *testing.F) {
+	f.Add([]byte(`{"validator_count":3,"network_fee_index":1,"index":2,"active":true,"balance":"5"}`))
+	f.Add([]byte(`{"balance":"+5"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		read, err := ParseCluster(b)
+		if err != nil {
+			return
+		}
+		written, err := json.Marshal(clusterOf(*read))
+		require.NoError(t, err)
+		again, err := ParseCluster(written)
+		require.NoError(t, err)
+		require.Equal(t, read, again)
 	})
 }

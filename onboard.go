@@ -202,6 +202,16 @@ func (b *Batch) checkDistinct() error {
 	return nil
 }
 
+// checkComplete guards against a batch that the caller has put together.
+func (b *Batch) checkComplete() error {
+	for i, v := range b.Validators {
+		if v.Item == nil || v.Deposit == nil {
+			return fmt.Errorf("dvkeys: validators[%d]: is not complete", i)
+		}
+	}
+	return nil
+}
+
 // each calls f for 0 … n-1 from a number of goroutines, stops at the first error
 // and returns it.
 func each(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {

@@ -313,6 +313,21 @@ func TestWriteFilesVerifies(t *testing.T) {
 	}
 }
 
+// TestBatchOfTheCaller: a batch that Onboard did not make is an error, not a panic.
+func TestBatchOfTheCaller(t *testing.T) {
+	for want, b := range map[string]*dvkeys.Batch{
+		"spec: network: is missing":      {},
+		"validators[0]: is not complete": {Spec: spec(t, 1), Validators: make([]dvkeys.Validator, 1)},
+	} {
+		_, err := b.Transactions()
+		require.ErrorContains(t, err, want)
+		_, err = b.WriteFiles(t.TempDir(), nil)
+		require.ErrorContains(t, err, want)
+	}
+	_, err := (&dvkeys.Batch{Spec: spec(t, 1)}).WriteFiles(t.TempDir(), nil)
+	require.ErrorContains(t, err, "shares: are none")
+}
+
 func TestStage(t *testing.T) {
 	require.Equal(t, "key in custody", dvkeys.StageKey.String())
 	require.Equal(t, "stage 0", dvkeys.Stage(0).String())

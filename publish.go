@@ -76,7 +76,10 @@ func finishPending(dir string) ([]string, error) {
 		}
 		written = append(written, to)
 	}
-	return written, durable.Remove(path)
+	if err := durable.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // another process may finish the same
+		return written, err
+	}
+	return written, nil
 }
 
 // parsePending reads what publish records. Nothing is written of a record that names

@@ -58,12 +58,19 @@ type clusterJSON struct {
 // so that a batch above ssv.MaxBulkRegister has further registrations with a note
 // and no calldata: build these with ssv.BulkRegisterValidator then.
 func (b *Batch) Transactions() (*Transactions, error) {
+	spec, err := b.Spec.normal()
+	if err == nil {
+		err = b.checkComplete()
+	}
+	if err != nil {
+		return nil, err
+	}
 	items := make([]*ssv.Item, len(b.Validators))
 	deposits := make([]*signer.DepositData, len(b.Validators))
 	for i, v := range b.Validators {
 		items[i], deposits[i] = v.Item, v.Deposit
 	}
-	return transactions(b.Spec, items, deposits)
+	return transactions(spec, items, deposits)
 }
 
 // transactions needs of the spec the network, operators, owner, cluster, funding

@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 		return err
 	}
 	defer clear(pass)
-	if !c.given["keys"] { // the key file comes into the folder, too
+	if c.custody.place() == filepath.Join(c.out, "keys.db") { // the key file comes into the folder, too
 		if err := os.MkdirAll(c.out, 0o700); err != nil {
 			return fmt.Errorf("-out: %w", err)
 		}
@@ -84,6 +84,9 @@ func run(ctx context.Context, args []string, out, diag io.Writer) error {
 		return err
 	}
 	batch, err := onboard(ctx, keys, c, mnemonic, diag)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: run it again with the same flags to go on", err)
+	}
 	if err := errors.Join(err, keys.Close()); err != nil {
 		return err
 	}

@@ -100,7 +100,12 @@ func TestMnemonic(t *testing.T) {
 	dir, _ := onboarded(t, "-mnemonic-file", words, "-validators", "2")
 	require.Contains(t, deposits(t, dir), "b3e445d43871965d890a398f719348a1405ac72e35b92727cc570026f54471af7ea7b2040622a8fd0b5bfb2a209b5911", "the key at m/12381/3600/0/0/0")
 
-	_, err := program("-out", filepath.Join(t.TempDir(), "x"), "-operators", operators, "-passphrase-file", filepath.Join(filepath.Dir(words), "none"), "-mnemonic-file", words)
+	_, err := program("-out", filepath.Join(t.TempDir(), "y"), "-operators", operators, "-passphrase-file", passphrase(t), "-keys", filepath.Join(dir, "keys.db"), "-mnemonic-file", words, "-nonce", "2")
+	require.ErrorContains(t, err, "the mnemonic's key m/12381/3600/0/0/0, or the nonce, is another validator's there: -mnemonic-index")
+	_, err = program("-out", filepath.Join(t.TempDir(), "y"), "-operators", operators, "-passphrase-file", passphrase(t), "-keys", filepath.Join(dir, "keys.db"), "-mnemonic-file", words, "-nonce", "2", "-mnemonic-index", "2")
+	require.NoError(t, err, "the mistake has put no key under the label of another")
+
+	_, err = program("-out", filepath.Join(t.TempDir(), "x"), "-operators", operators, "-passphrase-file", filepath.Join(filepath.Dir(words), "none"), "-mnemonic-file", words)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
@@ -153,6 +158,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-funding", "-1"}, "-funding"},
 		{[]string{"-funding", "1", "-network", "chiado"}, "SSV is not on"},
 		{[]string{"-cluster", pass}, "-cluster"},
+		{[]string{"-keys", filepath.Join(pass, "keys.db")}, "not a directory"},
 		{[]string{"-network", "mainnet", "-withdrawal", examplePod}, "-owner: has to be given on mainnet"},
 		{[]string{"-network", "gnosis", "-owner", exampleOwner}, "-withdrawal: has to be given on gnosis"},
 	} {

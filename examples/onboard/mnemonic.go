@@ -17,7 +17,8 @@ const maxMnemonic = 4096
 // seed is what the keys are derived from; nil means that they are random.
 type seed struct {
 	*keystore.Seed
-	first uint32
+	first    uint32
+	imported chan struct{} // closed when the first key is in custody
 }
 
 // readMnemonic reads the file of -mnemonic-file, if one is given.
@@ -39,7 +40,7 @@ func (c *config) readMnemonic() (*seed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-mnemonic-file: %w", err)
 	}
-	return &seed{s, c.first}, nil
+	return &seed{s, c.first, make(chan struct{})}, nil
 }
 
 // readSecret reads a file of at most maxMnemonic bytes that is not everybody's to read.
@@ -75,12 +76,28 @@ func (s *seed) destroy() {
 }
 
 // importKey derives the i-th signing key and puts it into custody. The label keeps
-// one key from serving two validators.
+// one key from serving two validators. The others wait for the first: if that one is
+// in use already, as with a forgotten -mnemonic-index, nothing is stored.
 func (s *seed) importKey(ctx context.Context, keys hsm.Backend, i int, label string) (hsm.Key, error) {
-	k, err := s.Derive(keystore.SigningPath(s.first + uint32(i)))
+	if i > 0 {
+		select {
+		case <-s.imported:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	path := keystore.SigningPath(s.first + uint32(i))
+	k, err := s.Derive(path)
 	if err != nil {
 		return nil, err
 	}
 	defer k.Destroy()
-	return keys.Import(ctx, label, k)
+	key, err := keys.Import(ctx, label, k)
+	switch {
+	case errors.Is(err, hsm.ErrExists):
+		return nil, fmt.Errorf("the mnemonic's key %s, or the nonce, is another validator's there: -mnemonic-index is that of the first key not in use: %w", path, err)
+	case err == nil && i == 0:
+		close(s.imported)
+	}
+	return key, err
 }

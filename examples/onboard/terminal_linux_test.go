@@ -132,3 +132,20 @@ func TestPromptInterrupted(t *testing.T) {
 	require.Contains(t, rest, "\nonboard: interrupt signal received\n")
 	require.NoDirExists(t, dir)
 }
+
+// TestInterrupted presses Ctrl-C in the middle of a batch and goes on with it.
+func TestInterrupted(t *testing.T) {
+	dir, pass := filepath.Join(t.TempDir(), "out"), passphrase(t)
+	args := []string{"-operators", operators, "-out", dir, "-passphrase-file", pass, "-validators", "500"}
+	x := onTerminal(t, args...)
+	x.until("key in custody   ")
+	_, err := io.WriteString(x.master, "\x03")
+	require.NoError(t, err)
+	rest, status := x.end()
+	require.Equal(t, 1, status)
+	require.Contains(t, rest, "\nonboard: interrupt signal received: run it again with the same flags to go on\n")
+	require.Equal(t, []string{"keys.db"}, files(t, dir))
+	args[len(args)-1] = "2" // the same beginning of the batch
+	_, err = program(args...)
+	require.NoError(t, err)
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,6 +98,32 @@ func TestConcurrentUpdatesShareATransaction(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	require.Equal(t, 100, found.seen)
+}
+
+// TestFail: only for want of space is it known that a failed transaction has stored nothing.
+func TestFail(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want error
+	}{
+		{&fs.PathError{Op: "write", Err: syscall.ENOSPC}, ErrNoSpace},
+		{&fs.PathError{Op: "write", Err: syscall.EFBIG}, ErrNoSpace},
+		{errors.New("file resize error: no space"), ErrNoSpace},
+		{&fs.PathError{Op: "write", Err: syscall.EIO}, ErrFailed},
+		{&fs.PathError{Op: "sync", Err: syscall.ENOSPC}, ErrFailed},
+		{syscall.EIO, ErrFailed},
+	} {
+		f := open(t, create(t))
+		err := f.fail(c.err)
+		require.ErrorIs(t, err, c.want)
+		require.ErrorIs(t, err, c.err)
+		err = f.Update(func(tx *bbolt.Tx) error { return put(tx, 1) })
+		if c.want == ErrFailed {
+			require.ErrorIs(t, err, ErrFailed)
+		} else {
+			require.NoError(t, err)
+		}
+	}
 }
 
 func transaction(t *testing.T, f *File) (id int) {

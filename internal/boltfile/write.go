@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"go.etcd.io/bbolt"
 )
@@ -70,11 +71,13 @@ func (f *File) commit(batch []*write) {
 	}
 }
 
-// fail classifies the failure of a transaction: one that stopped before its last page was written has changed nothing.
-// After any other, an fsync above all, it is unknown what the disk holds, and the kernel may not say so twice.
+// fail classifies the failure of a transaction: one that found no space before its last page was written has changed
+// nothing. After any other, an fsync above all, it is unknown what the disk holds, and the kernel may not say so twice.
 func (f *File) fail(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) && path.Op == "write" || strings.HasPrefix(err.Error(), "file resize error:") { // bbolt's words
+	var write *fs.PathError
+	full := errors.As(err, &write) && write.Op == "write" &&
+		(errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG))
+	if full || strings.HasPrefix(err.Error(), "file resize error:") { // bbolt's words
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
 	f.failed = fmt.Errorf("%w: %w", ErrFailed, err)
