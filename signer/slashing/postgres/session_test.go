@@ -10,6 +10,7 @@ import (
 
 	"github.com/claystack/dvkeys/internal/pgtest"
 	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/signer"
 	"github.com/claystack/dvkeys/signer/slashing"
 	"github.com/claystack/dvkeys/signer/slashing/internal/historytest"
 )
@@ -62,4 +63,24 @@ func TestAbandoned(t *testing.T) {
 	require.NoError(t, stores[1].Protect(ctx, historytest.Block(a, 2, keyshare.Root{}))[0])
 	require.Greater(t, time.Since(start), 5*time.Second, "it did hold the lock")
 	require.Error(t, dead.Commit(ctx))
+}
+
+// A batch of 1,000 claims is one transaction.
+func TestOneCommit(t *testing.T) {
+	ctx, connection := t.Context(), pgtest.Database(t)
+	require.NoError(t, Create(ctx, connection, "batch", keyshare.Root{}, slashing.Complete))
+	s, err := Open(ctx, connection, "batch", keyshare.Root{})
+	require.NoError(t, err)
+	defer s.Close()
+	var claims []signer.Claim
+	for i := range uint64(1000) {
+		claims = append(claims, historytest.Attestation(historytest.Key(t, byte(i/4)), i%4, i%4+1, historytest.Root(i)))
+	}
+	for _, err := range s.Protect(ctx, claims...) {
+		require.NoError(t, err)
+	}
+	var entries, transactions int
+	require.NoError(t, s.pool.QueryRow(ctx, "SELECT count(*), count(DISTINCT xmin::text) FROM dvkeys_attestations").Scan(&entries, &transactions))
+	require.Equal(t, 1000, entries)
+	require.Equal(t, 1, transactions)
 }
