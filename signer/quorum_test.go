@@ -330,7 +330,6 @@ func TestQuorumBlamesTheFew(t *testing.T) {
 		members[ids[1]].lie = garbage
 		out := func([]signer.Result) ([]signer.Result, error) { return nil, errors.New("out") }
 		members[ids[0]].lie, members[ids[2]].lie = out, out
-		members[ids[2]].delay = 20 * time.Millisecond // when the others have answered
 		results, err := quorum(t, g, members).Sign(t.Context(), signer.VoluntaryExit{})
 		require.NoError(t, err)
 		var failed *signer.QuorumError
