@@ -25,7 +25,7 @@ test: vault ## run every test, with the race detector
 	@.ci/tools
 	$(GO) test -race -timeout 25m ./...
 	cd hsm/vault/plugin && $(GO) test -race -timeout 25m ./...
-	cd bench && $(GO) test ./...
+	cd bench && $(GO) test -timeout 25m ./...
 
 vault: ## build the Vault server that tests start; about 5 minutes, once
 	@.ci/vault
@@ -51,7 +51,7 @@ vulncheck: ## look for known vulnerabilities, where the database can be reached
 sim: ## simulate key generation at length: many seeds, up to 100 operators (SIM=20)
 	DKG_SIM=$(SIM) $(GO) test -run 'Simulation|Crash|Partition|Chained|Many|Disorder' -timeout 60m ./dkg
 
-bench: ## measure everything beside its baseline, into bench/RESULTS.md (BENCH=regexp: some, printed only; BENCHTIME=5s)
+bench: ## measure everything beside its baseline, into bench/RESULTS.md and the README (BENCH=regexp: some, printed only; BENCHTIME=5s)
 	cd bench && $(GO) run ./cmd/bench -benchtime $(BENCHTIME) $(if $(filter .,$(BENCH)),-out . -readme ../README.md,-bench '$(BENCH)')
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 

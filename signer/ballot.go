@@ -54,6 +54,17 @@ func (b *ballot) unsigned() (numbers []int, duties []Duty) {
 	return numbers, duties
 }
 
+// hopeful reports whether some duty can still be signed, if so many members who have
+// not answered yet all send good partial signatures.
+func (b *ballot) hopeful(left int) bool {
+	for _, v := range b.open {
+		if len(v.partials)+left >= b.quorum.group.Threshold() {
+			return true
+		}
+	}
+	return false
+}
+
 // take counts an answer, signs what it completes, and returns how many more members
 // are wanted in its place: those who sent nothing good have to be made up for.
 func (b *ballot) take(ctx context.Context, a answer) (wanted int) {

@@ -113,16 +113,7 @@ func TestEncryptedExit(t *testing.T) {
 	file, err := os.ReadFile(paths[0])
 	require.NoError(t, err)
 	require.NotContains(t, string(file), e.Signature.String()[2:])
-	var keystore struct {
-		Version int    `json:"version"`
-		UUID    string `json:"uuid"`
-		Path    string `json:"path"`
-		Key     string `json:"pubkey"`
-	}
-	require.NoError(t, json.Unmarshal(file, &keystore))
-	require.Equal(t, 4, keystore.Version)
-	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, keystore.UUID)
-	require.Empty(t, keystore.Path+keystore.Key)
+	requireEjector(t, file)
 
 	got, err := signer.ParseExit(file, []byte("correct horse"))
 	require.NoError(t, err)
@@ -151,6 +142,40 @@ func TestEncryptedExit(t *testing.T) {
 	require.Empty(t, paths)
 	_, err = signer.WriteExits(filepath.Join(dir, "absent"), []*signer.SignedExit{e}, nil)
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// requireEjector holds a file against what Lido's validator ejector demands of an
+// encrypted exit: each of these fields, of these types, and PBKDF2.
+func requireEjector(t *testing.T, file []byte) {
+	t.Helper()
+	var keystore map[string]any
+	require.NoError(t, json.Unmarshal(file, &keystore))
+	crypto := keystore["crypto"].(map[string]any)
+	part := func(name string) (function any, params map[string]any, message any) {
+		p := crypto[name].(map[string]any)
+		return p["function"], p["params"].(map[string]any), p["message"]
+	}
+	require.Equal(t, 4.0, keystore["version"])
+	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, keystore["uuid"])
+	require.Equal(t, "", keystore["path"])
+	require.Equal(t, "", keystore["pubkey"])
+	require.IsType(t, "", keystore["description"])
+
+	function, params, message := part("kdf")
+	require.Equal(t, "pbkdf2", function)
+	require.Equal(t, 32.0, params["dklen"])
+	require.Equal(t, 262144.0, params["c"])
+	require.Equal(t, "hmac-sha256", params["prf"])
+	require.IsType(t, "", params["salt"])
+	require.Equal(t, "", message)
+	function, params, message = part("checksum")
+	require.Equal(t, "sha256", function)
+	require.Empty(t, params)
+	require.IsType(t, "", message)
+	function, params, message = part("cipher")
+	require.Equal(t, "aes-128-ctr", function)
+	require.IsType(t, "", params["iv"])
+	require.IsType(t, "", message)
 }
 
 func TestParseExitRefuses(t *testing.T) {

@@ -105,14 +105,15 @@ type keystoreJSON struct {
 // Encrypt returns the exit as a keystore of EIP-2335 whose secret is the JSON that
 // MarshalJSON returns, with an empty path and no public key. That is what Lido's
 // validator ejector reads, with the same password for all files of its folder. The
-// password is 1 to 4096 bytes of UTF-8. It takes about a second and 256 MiB, since
-// the key is derived by scrypt.
+// password is 1 to 4096 bytes of UTF-8. The key is derived by PBKDF2 with 262,144
+// iterations, since the ejector takes nothing else; scrypt would make guessing harder,
+// so let the password be a random one.
 func (e *SignedExit) Encrypt(password []byte) ([]byte, error) {
 	plain, err := e.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
-	c, err := eip2335.Encrypt(plain, password, nil)
+	c, err := eip2335.Encrypt(plain, password, &eip2335.Options{KDF: eip2335.PBKDF2})
 	if err != nil {
 		return nil, fmt.Errorf("signer: exit: %w", err)
 	}

@@ -20,10 +20,10 @@ import (
 // It asks a threshold of members, those first that answered soonest of late, one
 // more for each that fails or refuses, and the rest when one is slower than members
 // have been. A signature is verified before it is returned, and one that can not be
-// taken back by a second BLS library as well. If it is wrong, the
-// members who sent bad partial signatures are found and left out, and for a while
-// theirs are verified before they are used. So it signs as long as a threshold of
-// members is honest and answers, whatever the others do.
+// taken back by a second BLS library as well. If it is wrong, the members who sent bad
+// partial signatures are found and left out, and for a while theirs are verified before
+// they are used. So it signs as long as a threshold of members is honest and answers,
+// whatever the others do.
 //
 // It is safe for concurrent use.
 type Quorum struct {
@@ -118,9 +118,11 @@ func (e *QuorumError) Unwrap() []error {
 }
 
 // Sign implements [Signer]. A duty without a threshold of good partial signatures
-// has a *[QuorumError]. If the context ends when some duties are signed, they are
-// returned, and the others have its error; if it has ended before, nobody is asked. A
-// member that does not end when its context does is left behind.
+// has a *[QuorumError]; once they can no longer come together, members that have not
+// answered are waited for no longer than they usually take. If the context ends when
+// some duties are signed, they are returned, and the others have its error; if it has
+// ended before, nobody is asked. A member that does not end when its context does is
+// left behind.
 func (q *Quorum) Sign(ctx context.Context, duties ...Duty) ([]Result, error) {
 	b := q.newBallot(duties)
 	if len(b.open) == 0 {
@@ -140,18 +142,32 @@ func (q *Quorum) Sign(ctx context.Context, duties ...Duty) ([]Result, error) {
 		}
 	}
 	need := q.group.Threshold()
-	hedge := time.NewTimer(q.patience(order[:need], len(b.open)))
-	defer hedge.Stop()
+	patience := q.patience(order[:need], len(b.open))
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	ask(need)
-	for len(b.open) > 0 && (len(waiting) > 0 || next < len(order)) && ctx.Err() == nil {
+	hopeless := false
+	for len(b.open) > 0 && (len(waiting) > 0 || !hopeless && next < len(order)) && ctx.Err() == nil {
 		select {
 		case a := <-answers:
 			delete(waiting, a.from)
 			q.note(a)
-			ask(b.take(ctx, a)) // as many more as this one fell short
-		case <-hedge.C:
+			short := b.take(ctx, a)
+			switch {
+			case hopeless:
+			case b.hopeful(len(waiting) + len(order) - next):
+				ask(short) // as many more as this one fell short
+			default: // nobody else needs to sign; those who are at it may still tell why not
+				hopeless = true
+				late.Reset(patience)
+			}
+		case <-late.C:
 			q.distrust(waiting)
-			ask(len(order))
+			if hopeless {
+				clear(waiting)
+			} else {
+				ask(len(order))
+			}
 		case <-ctx.Done():
 		}
 	}

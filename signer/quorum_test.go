@@ -195,16 +195,35 @@ func TestQuorumFails(t *testing.T) {
 	})
 }
 
+// TestQuorumHopeless has two of four members refuse and one that never answers: nobody
+// waits for that one in vain, and the refusal is what is reported.
+func TestQuorumHopeless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g, members := cluster(t, 3, 4)
+		ids := g.Members()
+		refuse := func([]signer.Result) ([]signer.Result, error) {
+			return []signer.Result{{Err: signer.ErrSlashable}}, nil
+		}
+		members[ids[0]].lie, members[ids[2]].lie = refuse, refuse
+		members[ids[3]].delay = 1000 * time.Hour
+		start := time.Now()
+		results, err := quorum(t, g, members).Sign(t.Context(), signer.VoluntaryExit{})
+		require.NoError(t, err)
+		var failed *signer.QuorumError
+		require.ErrorAs(t, results[0].Err, &failed)
+		require.ErrorIs(t, failed, signer.ErrSlashable)
+		require.Less(t, time.Since(start), time.Second)
+	})
+}
+
 // TestQuorumContextLate ends the context when some duties are signed and others are
 // not: the signatures that there are come back.
 func TestQuorumContextLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, g, members := cluster(t, 3, 4)
-		for _, id := range g.Members()[:2] {
-			members[id].lie = func(r []signer.Result) ([]signer.Result, error) {
-				r[1] = signer.Result{Err: errors.New("no")}
-				return r, nil
-			}
+		members[g.Members()[0]].lie = func(r []signer.Result) ([]signer.Result, error) {
+			r[1] = signer.Result{Err: errors.New("no")}
+			return r, nil
 		}
 		last := members[g.Members()[3]]
 		last.delay = time.Hour

@@ -15,8 +15,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -204,7 +206,8 @@ func story(ctx context.Context, group *keyshare.Group, members []*member, out io
 	if !errors.As(result.Err, &short) {
 		return fmt.Errorf("the attestation of epoch %d by two holders: %v, a *signer.QuorumError expected", epoch+1, result.Err)
 	}
-	fmt.Fprintf(out, "epoch %d: not signed: %d partial signatures, %d needed\n", epoch+1, short.Have, short.Need)
+	failed := slices.Sorted(maps.Keys(short.Failed))
+	fmt.Fprintf(out, "epoch %d: not signed: holders %d of %d do not answer, %d needed\n", epoch+1, failed, len(members), short.Need)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func TestCluster(t *testing.T) {
 		"a second vote for epoch 100006, for another block, is refused: slashable\n",
 		"holder 2 is back, process ",
 		"holder 4 was killed\nepoch 100007: signed",
-		"holder 1 was killed, too\nepoch 100009: not signed: 2 partial signatures, 3 needed\n",
+		"holder 1 was killed, too\nepoch 100009: not signed: holders [1 4] of 4 do not answer, 3 needed\n",
 	} {
 		require.Contains(t, text, want)
 	}

@@ -27,6 +27,10 @@
 // commit, whatever the server's default, but with fsync=off nothing is durable. The
 // connection must reach the primary.
 //
+// A signer whose machine dies in the middle of a call holds up others that ask for the
+// same validators for ten seconds at most: then the server ends its transaction, of
+// which nothing is recorded.
+//
 // A history must not go back. A failover to a standby that lags behind, and a
 // restored backup, forget what was signed last, and nothing in the database can
 // tell. Configure synchronous replication, and after a restore let two epochs pass

@@ -98,6 +98,10 @@ func (s *Store) load(ctx context.Context) error {
 	return nil
 }
 
+// abandoned is after how long the server ends a transaction whose signer says nothing: one whose machine or network has
+// died, and whose locks would stop all others until the server finds the connection dead, which takes hours.
+const abandoned = "10s"
+
 // SQLSTATE codes.
 const (
 	undefinedTable = "42P01"
@@ -124,6 +128,7 @@ func connect(ctx context.Context, connection string) (*pgxpool.Pool, error) {
 	}
 	config.ConnConfig.RuntimeParams["synchronous_commit"] = "on"
 	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
+	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = abandoned
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: connect: %w", err)
