@@ -257,7 +257,7 @@ func (s *Server) launch() error {
 
 // await polls the server's health.
 func (s *Server) await(what string, ready func(status int) bool) error {
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		status := s.client.health()
 		if ready(status) {
@@ -269,7 +269,7 @@ func (s *Server) await(what string, ready func(status int) bool) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("vaulttest: waited a minute for the server %s; its health is %d", what, status)
+			return fmt.Errorf("vaulttest: waited two minutes for the server %s; its health is %d", what, status)
 		}
 	}
 }
@@ -332,9 +332,9 @@ func (s *Server) Stop() error {
 	select {
 	case <-s.exited:
 		return nil
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		s.Kill()
-		return errors.New("vaulttest: the server did not stop within 30 seconds")
+		return errors.New("vaulttest: the server did not stop within a minute")
 	}
 }
 
