@@ -56,11 +56,12 @@ bench: ## measure everything beside its baseline, into bench/RESULTS.md and the 
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
 fuzz: ## fuzz each decoder for a short time (FUZZTIME=10s)
-	@list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	@for module in . hsm/vault/plugin; do (cd $$module && \
+	list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
 	echo "$$list" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print t[i], $$2; n = 0 }' \
 	| while read -r target package; do \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package" </dev/null || exit 1; \
-	done
+	done) || exit 1; done
 
 golden: ## write testdata/api.txt and testdata/deps.txt anew
 	$(GO) test ./internal/checks -run '^TestGolden' -update

@@ -13,6 +13,7 @@ import (
 type vaultFlags struct {
 	config                      vault.Config
 	roleID, secretID, tokenFile string
+	wrapped                     bool
 	set                         *flag.FlagSet // the flags of Vault alone
 }
 
@@ -23,6 +24,7 @@ func (v *vaultFlags) register(fs *flag.FlagSet) {
 	v.set.StringVar(&v.config.TLS.CAFile, "vault-ca", "", "`file` with the certificate authority of the server, if the system does not know it")
 	v.set.StringVar(&v.roleID, "vault-role-id", "", "role `id` of an AppRole to log in with")
 	v.set.StringVar(&v.secretID, "vault-secret-id-file", "", "`file` with the AppRole's secret id")
+	v.set.BoolVar(&v.wrapped, "vault-secret-id-wrapped", false, "the file has a response-wrapping token that opens to the secret id, once")
 	v.set.StringVar(&v.tokenFile, "vault-token-file", "", "`file` with a token, instead of an AppRole")
 	v.set.VisitAll(func(f *flag.Flag) { fs.Var(f.Value, f.Name, f.Usage) })
 }
@@ -34,8 +36,10 @@ func (v *vaultFlags) check() error {
 		return errors.New("-custody vault: either -vault-token-file, or -vault-role-id with -vault-secret-id-file, expected")
 	case approle && (v.roleID == "" || v.secretID == ""):
 		return errors.New("-custody vault: -vault-role-id and -vault-secret-id-file go together")
+	case v.wrapped && !approle:
+		return errors.New("-custody vault: -vault-secret-id-wrapped is of -vault-secret-id-file")
 	case approle:
-		v.config.Auth = vault.AppRole(v.roleID, vault.File(v.secretID), nil)
+		v.config.Auth = vault.AppRole(v.roleID, vault.File(v.secretID), &vault.AppRoleOptions{Wrapped: v.wrapped})
 	default:
 		v.config.Auth = vault.TokenFile(v.tokenFile)
 	}

@@ -49,6 +49,7 @@ func TestUnseal(t *testing.T) {
 	}
 
 	at := append(flags, "-address", s.Address, "-ca", s.CAFile)
+	refused(t, "expected https", nil, append(flags, "-address", "http://192.0.2.1:8200")...)
 	require.Equal(t, s.Address+" is unsealed\n", program(t, nil, at...))
 	s.Token = printed.Token
 	require.NoError(t, s.AwaitActive())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -26,21 +27,23 @@ type sharesFile struct {
 
 // wrap encrypts the shares of a new Vault to the RSA key, writes the file, and prints the root token.
 func wrap(ctx context.Context, token *pkcs11.Token, o *options, in io.Reader, out io.Writer) error {
-	key, err := token.RSA(o.key).PublicKey(ctx)
+	rsaKey := token.RSA(o.key)
+	key, err := rsaKey.PublicKey(ctx)
 	if errors.Is(err, hsm.ErrNotFound) {
-		var made *pkcs11.RSAKey
-		if made, err = token.GenerateRSA(ctx, o.key); err == nil {
-			key, err = made.PublicKey(ctx)
+		if rsaKey, err = token.GenerateRSA(ctx, o.key); err == nil {
+			key, err = rsaKey.PublicKey(ctx)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	input, err := io.ReadAll(io.LimitReader(in, 1<<20))
-	defer secret.Wipe(input)
-	if err != nil {
+	room := make([]byte, 64<<10) // not grown while it is read, which would leave copies
+	defer secret.Wipe(room)
+	n, err := io.ReadFull(in, room)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
+	input := room[:n]
 	var initial struct {
 		Shares    [][]byte `json:"unseal_keys_b64"`
 		Threshold int      `json:"unseal_threshold"`
@@ -60,6 +63,15 @@ func wrap(ctx context.Context, token *pkcs11.Token, o *options, in io.Reader, ou
 		wrapped, err := rsa.EncryptPKCS1v15(rand.Reader, key, share)
 		if err != nil {
 			return err
+		}
+		opened, err := rsaKey.Decrypt(nil, wrapped, nil)
+		same := bytes.Equal(opened, share)
+		secret.Wipe(opened)
+		if err == nil && !same {
+			err = errors.New("it gives something else")
+		}
+		if err != nil {
+			return fmt.Errorf("the token's key %q does not decrypt what is encrypted to it: %w: use another key, and initialize a new Vault", o.key, err)
 		}
 		file.Shares = append(file.Shares, wrapped)
 	}

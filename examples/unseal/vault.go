@@ -7,9 +7,12 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -67,6 +70,10 @@ type sealStatus struct {
 }
 
 func newClient(o *options) (*client, error) {
+	address, err := url.Parse(o.address)
+	if err != nil || address.Host == "" || address.Scheme != "https" && !(address.Scheme == "http" && isLoopback(address.Hostname())) {
+		return nil, errors.New("-address: expected https://host:port; http is accepted for a loopback address only")
+	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	if o.caFile != "" {
 		pem, err := os.ReadFile(o.caFile)
@@ -78,7 +85,15 @@ func newClient(o *options) (*client, error) {
 			return nil, fmt.Errorf("%s: it has no certificate in PEM", o.caFile)
 		}
 	}
-	return &client{o.address, &http.Client{Transport: transport, Timeout: 30 * time.Second}}, nil
+	return &client{o.address, &http.Client{
+		Transport: transport, Timeout: 30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a share is for this server
+	}}, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (c *client) status(ctx context.Context) (sealStatus, error) {

@@ -2,12 +2,20 @@ package vault_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -338,6 +346,42 @@ func TestConfigRefused(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
+}
+
+// TestClientCertificate has a server that talks to nobody without a certificate.
+func TestClientCertificate(t *testing.T) {
+	f := newFake(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	parsed, err := x509.ParseCertificate(certificate)
+	require.NoError(t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	server := httptest.NewUnstartedServer(f)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
+	server.TLS.ClientCAs.AddCert(parsed)
+	server.StartTLS()
+	defer server.Close()
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+		return path
+	}
+	c := f.config()
+	c.Address, c.Patience = server.URL, -1
+	c.TLS = vault.TLS{CAFile: write("ca", "CERTIFICATE", server.Certificate().Raw)}
+	_, err = vault.Open(t.Context(), c)
+	require.ErrorIs(t, err, hsm.ErrUnavailable, "without one")
+	c.TLS.CertFile, c.TLS.KeyFile = write("cert", "CERTIFICATE", certificate), write("key", "PRIVATE KEY", private)
+	f.open(c)
+	c.TLS.ServerName = "other.example"
+	_, err = vault.Open(t.Context(), c)
+	require.ErrorContains(t, err, "other.example")
 }
 
 // TestTLS trusts the server by a CA file and nothing else.

@@ -16,7 +16,8 @@ import (
 )
 
 // Config says which Vault to use and how to log in to it. Address and Auth are required. Nothing is taken from the
-// environment but what net/http takes of proxies: a program that wants VAULT_ADDR reads it and fills it in here.
+// environment but what net/http takes of proxies: a program that wants VAULT_ADDR reads it and fills it in here. Vault's
+// own client library, which is used underneath, refuses to start when one of its VAULT_ variables can not be read.
 type Config struct {
 	// Address is the server's URL: https, with a port if it is not 443. http is accepted for a loopback address only.
 	Address string

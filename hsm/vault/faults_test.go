@@ -202,6 +202,16 @@ func TestEngineFaults(t *testing.T) {
 	sigs, err := k.SignRoots(t.Context(), root)
 	require.NoError(t, err, "a backend that was open all the time")
 	require.Equal(t, want, sigs)
+
+	// The plugin's file is gone, and comes back.
+	file := filepath.Join(s.Plugins, vaulttest.PluginName)
+	killPlugin(t, s)
+	require.NoError(t, os.Rename(file, file+".away"))
+	_, err = k.SignRoots(t.Context(), root)
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
+	require.ErrorIs(t, b.Health(t.Context()), hsm.ErrUnavailable)
+	require.NoError(t, os.Rename(file+".away", file))
+	require.Equal(t, want, patient())
 }
 
 // proxy passes connections on to a server, until it is told to lose what the server answers.

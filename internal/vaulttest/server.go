@@ -44,6 +44,9 @@ type Server struct {
 	dir     string
 	program string
 	client  *client
+	leader  string // the address of the server whose cluster this one joins; "" for a cluster's first
+	cluster bool   // there are others, so that this one may be a standby
+	joined  []*Server
 
 	cmd     *exec.Cmd
 	exited  chan struct{}
@@ -58,25 +61,8 @@ func Start(tb testing.TB, o *Options) *Server {
 	if o != nil {
 		s.options = *o
 	}
-	dir, err := os.MkdirTemp("", "vaulttest")
-	must(tb, err)
-	s.dir, err = filepath.EvalSymlinks(dir)
-	must(tb, err)
-	tb.Cleanup(func() {
-		s.Kill()
-		s.reportRaces(tb)
-		_ = os.RemoveAll(s.dir)
-	})
-	if s.options.Plugin || s.options.PluginFolder {
-		s.Plugins = filepath.Join(s.dir, "plugins")
-		must(tb, os.Mkdir(s.Plugins, 0o700))
-	}
-	if s.options.Plugin {
-		built, err := buildPlugin()
-		must(tb, err)
-		must(tb, copyFile(built, filepath.Join(s.Plugins, PluginName)))
-	}
-	must(tb, s.configure())
+	tb.Cleanup(func() { s.remove(tb) })
+	s.prepare(tb)
 	must(tb, s.launch())
 	if s.options.Uninitialized {
 		return s
@@ -92,6 +78,76 @@ func Start(tb testing.TB, o *Options) *Server {
 		must(tb, s.Register(PluginName, PluginVersion))
 	}
 	return s
+}
+
+// Join starts another server in the cluster of this one, which has Options.Raft, with the same plugin. It is unsealed and a
+// standby that sends requests on to the active one.
+func (s *Server) Join(tb testing.TB) *Server {
+	tb.Helper()
+	joined := &Server{
+		program: s.program, options: s.options, Token: s.Token, Unseal: s.Unseal, AuditLog: s.AuditLog, RawLog: s.RawLog,
+		leader: s.Address, cluster: true,
+	}
+	s.cluster, s.joined = true, append(s.joined, joined)
+	joined.prepare(tb)
+	must(tb, s.Call("POST", "sys/storage/raft/autopilot/configuration", map[string]any{"server_stabilization_time": "1s"}, nil))
+	must(tb, joined.Launch())
+	must(tb, joined.UnsealNow())
+	must(tb, s.awaitVoter(filepath.Base(joined.dir)))
+	return joined
+}
+
+// awaitVoter waits until a server of the cluster may vote, before which it counts for nothing when the leader is lost.
+func (s *Server) awaitVoter(node string) error {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		var raft struct {
+			Config struct {
+				Servers []struct {
+					Node  string `json:"node_id"`
+					Voter bool   `json:"voter"`
+				} `json:"servers"`
+			} `json:"config"`
+		}
+		if err := s.Call("GET", "sys/storage/raft/configuration", nil, &raft); err != nil {
+			return err
+		}
+		for _, server := range raft.Config.Servers {
+			if server.Node == node && server.Voter {
+				return nil
+			}
+		}
+	}
+	return errors.New("vaulttest: waited a minute for the server to become a voter")
+}
+
+// remove ends the server and those that have joined it, and removes their folders.
+func (s *Server) remove(tb testing.TB) {
+	tb.Helper()
+	for _, joined := range s.joined {
+		joined.remove(tb)
+	}
+	s.Kill()
+	s.reportRaces(tb)
+	_ = os.RemoveAll(s.dir)
+}
+
+// prepare makes the server's folder with all that it needs to be launched.
+func (s *Server) prepare(tb testing.TB) {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "vaulttest")
+	must(tb, err)
+	s.dir, err = filepath.EvalSymlinks(dir)
+	must(tb, err)
+	if s.options.Plugin || s.options.PluginFolder {
+		s.Plugins = filepath.Join(s.dir, "plugins")
+		must(tb, os.Mkdir(s.Plugins, 0o700))
+	}
+	if s.options.Plugin {
+		built, err := buildPlugin()
+		must(tb, err)
+		must(tb, copyFile(built, filepath.Join(s.Plugins, PluginName)))
+	}
+	must(tb, s.configure())
 }
 
 func must(tb testing.TB, err error) {
@@ -129,7 +185,11 @@ func (s *Server) configure() error {
 		if err := os.Mkdir(data, 0o700); err != nil {
 			return err
 		}
-		storage = map[string]any{"raft": map[string]any{"path": data, "node_id": "test", "performance_multiplier": 1}}
+		raft := map[string]any{"path": data, "node_id": filepath.Base(s.dir), "performance_multiplier": 1}
+		if s.leader != "" {
+			raft["retry_join"] = []any{map[string]any{"leader_api_addr": s.leader}}
+		}
+		storage = map[string]any{"raft": raft}
 	}
 	config := map[string]any{
 		"listener":          []any{map[string]any{"tcp": listener}},
@@ -197,7 +257,7 @@ func (s *Server) launch() error {
 
 // await polls the server's health.
 func (s *Server) await(what string, ready func(status int) bool) error {
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		status := s.client.health()
 		if ready(status) {
@@ -209,7 +269,7 @@ func (s *Server) await(what string, ready func(status int) bool) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("vaulttest: waited a minute for the server %s; its health is %d", what, status)
+			return fmt.Errorf("vaulttest: waited two minutes for the server %s; its health is %d", what, status)
 		}
 	}
 }
@@ -228,12 +288,15 @@ func (s *Server) initialize() error {
 	return s.UnsealNow()
 }
 
-// UnsealNow unseals the server with as many shares as it takes and waits until it is active.
+// UnsealNow unseals the server with as many shares as it takes and waits until it is active, or a standby of a cluster.
 func (s *Server) UnsealNow() error {
 	for _, share := range s.Unseal[:max(s.options.Threshold, 1)] {
 		if err := s.client.call("PUT", "sys/unseal", "", map[string]string{"key": share}, nil); err != nil {
 			return err
 		}
+	}
+	if s.cluster {
+		return s.await("to be active or a standby", func(status int) bool { return status == 200 || status == 429 })
 	}
 	return s.AwaitActive()
 }
@@ -269,9 +332,9 @@ func (s *Server) Stop() error {
 	select {
 	case <-s.exited:
 		return nil
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		s.Kill()
-		return errors.New("vaulttest: the server did not stop within 30 seconds")
+		return errors.New("vaulttest: the server did not stop within a minute")
 	}
 }
 

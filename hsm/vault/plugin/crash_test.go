@@ -20,9 +20,10 @@ import (
 
 // load is what clients do to an engine while it is killed, and what they got.
 type load struct {
-	m    *mount
-	stop atomic.Bool
+	nodes []*mount // the same mount, as each server of a cluster has it
+	stop  atomic.Bool
 
+	clients   sync.WaitGroup
 	mu        sync.Mutex
 	keys      map[string]string          // the public key that was answered for each name
 	signed    map[string]map[uint64]byte // by key and target, which of the conflicting votes was signed
@@ -32,13 +33,16 @@ type load struct {
 	conflicts []string
 }
 
+// any is one of the servers: a client does not know which is active.
+func (l *load) any() *mount { return l.nodes[rand.N(len(l.nodes))] }
+
 // create makes keys, and asks again for the names that gave an error.
 func (l *load) create(client int) {
 	for i := 0; !l.stop.Load(); i++ {
 		name := fmt.Sprintf("c%d-%d", client, i)
 		for !l.stop.Load() {
 			var k wire.Key
-			if l.m.call("PUT", "keys/"+name, nil, &k) == nil {
+			if l.any().call("PUT", "keys/"+name, nil, &k) == nil {
 				l.success(func() { l.keys[name] = k.PublicKey })
 				break
 			}
@@ -52,7 +56,7 @@ func (l *load) vote(client int) {
 	for target := uint64(2); !l.stop.Load(); target++ {
 		for _, name := range []string{"v0", "v1", "v2"} {
 			for attempt := 0; attempt < 2; attempt++ {
-				got, err := l.m.duties("attestation", name, vote(target-1, target, byte(client)))
+				got, err := l.any().duties("attestation", name, vote(target-1, target, byte(client)))
 				if err != nil {
 					time.Sleep(10 * time.Millisecond)
 					continue
@@ -121,18 +125,7 @@ func (m *mount) kill(t *testing.T) {
 // votes: no key is lost or made twice, and no two votes for a target are signed.
 func TestKilledUnderLoad(t *testing.T) {
 	m := start(t, &vaulttest.Options{Raft: true})
-	l := &load{m: m, keys: map[string]string{}, signed: map[string]map[uint64]byte{}}
-	for _, name := range []string{"v0", "v1", "v2"} {
-		l.keys[name] = m.create(t, name).String()
-		l.signed[name] = map[uint64]byte{}
-	}
-	var clients sync.WaitGroup
-	for i := range 2 {
-		clients.Go(func() { l.create(i) })
-	}
-	for i := range 4 {
-		clients.Go(func() { l.vote(i) })
-	}
+	l := startLoad(t, m)
 	rounds := 6
 	if testing.Short() {
 		rounds = 2
@@ -147,15 +140,87 @@ func TestKilledUnderLoad(t *testing.T) {
 		} else {
 			m.kill(t)
 		}
-		require.Eventually(t, func() bool {
-			var s wire.Stats
-			return m.call("GET", "stats", nil, &s) == nil
-		}, 2*time.Minute, 5*time.Millisecond, "the engine can sign again")
-		recoveries = append(recoveries, time.Since(killed).Round(time.Millisecond))
+		recoveries = append(recoveries, m.recovered(t, killed))
 	}
+	l.check(t)
+	t.Logf("recovery after each kill (every third is the server): %v", recoveries)
+}
+
+// TestLeaderChanges has a cluster of three servers change its leader again and again, with and without notice, under the
+// same load: the clients ask any of the servers.
+func TestLeaderChanges(t *testing.T) {
+	m := start(t, &vaulttest.Options{Raft: true})
+	nodes := []*mount{m, {m.Join(t), m.path, m.token}, {m.Join(t), m.path, m.token}}
+	l := startLoad(t, nodes...)
+	active := func() *mount {
+		t.Helper()
+		for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			for _, n := range nodes {
+				var leader struct {
+					IsSelf bool `json:"is_self"`
+				}
+				if n.Call("GET", "sys/leader", nil, &leader) == nil && leader.IsSelf {
+					return n
+				}
+			}
+		}
+		require.Fail(t, "no leader")
+		return nil
+	}
+	rounds := 4
+	if testing.Short() {
+		rounds = 2
+	}
+	var recoveries []time.Duration
+	for round := range rounds {
+		l.goOn(t)
+		leader, changed := active(), time.Now()
+		if round%2 == 0 {
+			require.NoError(t, leader.Call("PUT", "sys/step-down", nil, nil))
+			recoveries = append(recoveries, m.recovered(t, changed))
+			continue
+		}
+		leader.Kill()
+		recoveries = append(recoveries, active().recovered(t, changed))
+		require.NoError(t, leader.Restart())
+	}
+	l.check(t)
+	t.Logf("recovery after each change of the leader (every second was killed): %v", recoveries)
+}
+
+// recovered waits until the engine can sign again, and returns how long it took.
+func (m *mount) recovered(t *testing.T, since time.Time) time.Duration {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var s wire.Stats
+		return m.call("GET", "stats", nil, &s) == nil
+	}, 2*time.Minute, 5*time.Millisecond, "the engine can sign again")
+	return time.Since(since).Round(time.Millisecond)
+}
+
+// startLoad starts two clients that make keys and four that vote.
+func startLoad(t *testing.T, nodes ...*mount) *load {
+	l := &load{nodes: nodes, keys: map[string]string{}, signed: map[string]map[uint64]byte{}}
+	for _, name := range []string{"v0", "v1", "v2"} {
+		l.keys[name] = nodes[0].create(t, name).String()
+		l.signed[name] = map[uint64]byte{}
+	}
+	for i := range 2 {
+		l.clients.Go(func() { l.create(i) })
+	}
+	for i := range 4 {
+		l.clients.Go(func() { l.vote(i) })
+	}
+	return l
+}
+
+// check ends the load, and finds every key that was answered for, and no double signature.
+func (l *load) check(t *testing.T) {
+	t.Helper()
+	m := l.nodes[0]
 	l.goOn(t)
 	l.stop.Store(true)
-	clients.Wait()
+	l.clients.Wait()
 
 	require.Empty(t, l.conflicts, "double signatures")
 	public := map[string]string{}
@@ -181,8 +246,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	require.Greater(t, votes, 20)
 	require.Greater(t, len(l.keys), 20)
-	t.Logf("%d answers, %d keys, %d targets; recovery after each kill (every third is the server): %v; longest pause %v",
-		l.answers, len(l.keys), votes, recoveries, l.longest.Round(time.Millisecond))
+	t.Logf("%d answers, %d keys, %d targets; longest pause %v", l.answers, len(l.keys), votes, l.longest.Round(time.Millisecond))
 }
 
 // TestLifecycle takes the engine through what an administrator does with it.

@@ -14,8 +14,8 @@ import (
 	"github.com/claystack/dvkeys/keyshare"
 )
 
-// record is a key as it is stored, in JSON. A record that its name does not stand for is what a crash has left; its public
-// key was told to nobody.
+// record is a key as it is stored, in JSON. A record that its name does not stand for is what a crash has left; the public
+// key of one that was made here was told to nobody.
 type record struct {
 	Name      string             `json:"name"`
 	PublicKey keyshare.PublicKey `json:"public_key"`

@@ -120,7 +120,7 @@ type Signed struct {
 	Signatures []string `json:"signatures"`
 }
 
-// SignMany is Sign for many keys at once.
+// SignMany is Sign for many keys at once: 1 to MaxRoots roots over all, and one at least for each.
 type SignMany struct {
 	Requests []SignKey `json:"requests"`
 }
@@ -178,7 +178,7 @@ const (
 // DutiesMany is Duties for many keys at once: one request for all validators that attest in a slot.
 type DutiesMany struct {
 	Network  string      `json:"network"`
-	Requests []DutiesKey `json:"requests"` // 1 to MaxDuties duties over all; a key may stand more than once
+	Requests []DutiesKey `json:"requests"` // 1 to MaxDuties duties over all, one at least for each; a key may stand twice
 }
 
 // DutiesKey are the duties of a named key.
