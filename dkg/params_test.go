@@ -320,6 +320,9 @@ func TestIgnored(t *testing.T) {
 			require.Nil(t, p.Abort())
 		})
 	}
+	late := w.nodes[11].party.Timeout(errCrash)
+	require.Equal(t, &VersionError{Peer: 9}, late.Version)
+	require.EqualError(t, late, "dkg: no Hello from operators [22 33] in time; a message came of version 9, this is version 1: crash")
 	out, err := w.nodes[11].party.Step(good)
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{good}, out.Save, "the good one has its slot still")

@@ -126,7 +126,11 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	case err != nil && ctx.Err() == nil:
 		return nil, err
 	case outcome == nil:
-		return nil, r.party.Timeout(context.Cause(ctx))
+		cause := context.Cause(ctx)
+		if !errors.Is(cause, err) {
+			cause = fmt.Errorf("%w: %w", cause, err)
+		}
+		return nil, r.party.Timeout(cause)
 	}
 	if r.keys == nil {
 		if err := r.reopen(context.WithoutCancel(ctx)); err != nil {

@@ -128,7 +128,7 @@ func TestSilence(t *testing.T) {
 		require.Equal(t, round, err.Round)
 		require.Equal(t, []keyshare.Index{33}, err.Silent)
 		require.ErrorIs(t, err, errCrash)
-		require.EqualError(t, err, "dkg: no "+round.String()+" from operators [33] in time")
+		require.EqualError(t, err, "dkg: no "+round.String()+" from operators [33] in time: crash")
 		require.Equal(t, round >= RoundConfirm, err.Confirmed)
 		if round == RoundConfirm { // 11 catches up with what another has
 			o := w.nodes[22].party.Outcome()
