@@ -132,7 +132,7 @@ func (c *child) once(ctx context.Context) error {
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		c.print(lines.Text())
-		if c.kill && strings.Contains(lines.Text(), waitsFor+" the "+dkg.RoundDeal.String()) {
+		if c.kill && strings.Contains(lines.Text(), waitsFor) && !strings.Contains(lines.Text(), dkg.RoundHello.String()) { // it has dealt
 			c.kill = false
 			if err := cmd.Process.Kill(); err != nil {
 				return err
