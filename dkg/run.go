@@ -33,7 +33,9 @@ type Journal interface {
 
 // Custodian stores a share durably, reads it back, and returns it as a key that signs
 // where it is stored. A second call with the same label and share returns the same
-// key. hsm.Backend.Import is what it calls.
+// key. hsm.Backend.Import is what it calls. The key signs the confirmation of the ceremony,
+// which is no validator's duty: custody that signs only duties must allow it until then (the
+// engine of hsm/vault by raw_signing).
 type Custodian func(ctx context.Context, label string, share *keyshare.Share) (keyshare.Key, error)
 
 // RunOptions change what Run does. The zero value, and nil, are the defaults.
@@ -55,7 +57,8 @@ type Result struct {
 	*Outcome
 
 	// Keys are the party's shares in custody, one of each key; nil if it receives
-	// none.
+	// none, or if it confirmed in an earlier process and has no Decrypter: custody has
+	// them by their public keys in Lineages then.
 	Keys []keyshare.Key
 
 	// Unacknowledged are the participants who had not said, when Run returned, that
