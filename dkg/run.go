@@ -73,6 +73,10 @@ type Result struct {
 // A failure is an *[AbortError] or a *[TimeoutError], at the latest when the Params
 // expire or the context ends. If that comes when the certificate is complete and only
 // acknowledgements are missing, Run returns the result with those who are missing.
+//
+// Called again after an AbortError that says Confirmed, it waits for the others' Confirms,
+// which some may have had before the fault came up, and returns the AbortError when the
+// context ends without.
 func Run(ctx context.Context, c Config, j Journal, keep Custodian, t Transport, o *RunOptions) (*Result, error) {
 	if c.Params == nil {
 		return nil, errors.New("dkg: params are missing")
@@ -109,11 +113,12 @@ type runner struct {
 
 func (r *runner) run(ctx context.Context) (*Result, error) {
 	out, err := r.party.Step()
+	known := r.party.Abort() // an earlier process has returned it
 	for err == nil {
 		if err = r.carryOut(ctx, out); err != nil {
 			break
 		}
-		if abort := r.party.Abort(); abort != nil {
+		if abort := r.party.Abort(); abort != nil && (known == nil || !known.Confirmed) {
 			return nil, abort
 		}
 		if r.party.Outcome() != nil && len(r.party.Unacknowledged()) == 0 {
@@ -128,6 +133,8 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	switch {
 	case err != nil && ctx.Err() == nil:
 		return nil, err
+	case r.party.Abort() != nil:
+		return nil, r.party.Abort()
 	case outcome == nil:
 		cause := context.Cause(ctx)
 		if !errors.Is(cause, err) {
