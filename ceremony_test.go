@@ -20,7 +20,7 @@ import (
 
 // ceremony runs four operators who make the keys of a spec.
 func ceremony(t *testing.T, spec dvkeys.Spec, identities []*rsa.PrivateKey) *dkg.Outcome {
-	p := &dkg.Params{Kind: dkg.Generate, Created: time.Now(), Expires: time.Now().Add(time.Minute), Keys: spec.Count, Threshold: 3}
+	p := &dkg.Params{Kind: dkg.Generate, Created: time.Now(), Expires: time.Now().Add(time.Hour), Keys: spec.Count, Threshold: 3}
 	_, _ = rand.Read(p.Nonce[:])
 	for _, o := range spec.Operators {
 		p.Operators = append(p.Operators, dkg.Operator{Operator: o, Scheme: dkg.PSS})
