@@ -27,7 +27,8 @@ type Journal interface {
 	// Messages returns what was appended, in order.
 	Messages() ([][]byte, error)
 
-	// Append returns when the messages are stored durably, all or none.
+	// Append returns when the messages are stored durably. Of those that a crash cuts off,
+	// Messages may return the first ones, whole.
 	Append(messages [][]byte) error
 }
 
@@ -199,8 +200,12 @@ func (r *runner) reopen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, share := range shares {
+			share.Destroy()
+		}
+	}()
 	for v, share := range shares {
-		defer share.Destroy()
 		key, err := r.keep(ctx, r.label(v), share)
 		if err != nil {
 			return fmt.Errorf("dkg: put share %d into custody: %w", v, err)
