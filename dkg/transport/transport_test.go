@@ -80,6 +80,57 @@ func TestMemory(t *testing.T) {
 	ceremony(t, params(t), func(int) dkg.Transport { return net.Join() })
 }
 
+// A key that a ceremony made goes to other operators by another, in which the dealers have
+// their shares from transcript and certificate of the first.
+func TestReshare(t *testing.T) {
+	first := params(t)
+	net := transport.NewMemory(7)
+	made := ceremony(t, first, func(int) dkg.Transport { return net.Join() })
+	p := params(t)
+	p.Kind, p.Threshold, p.Dealers, p.Operators = dkg.Reshare, 2, p.Operators[:3], p.Operators[1:]
+	for _, l := range made[0].Lineages {
+		p.Parents = append(p.Parents, l.Hash())
+	}
+	net = transport.NewMemory(8)
+	results := make([]*dkg.Result, 4)
+	var all sync.WaitGroup
+	for i, k := range keys() {
+		c := dkg.Config{Params: p, ID: keyshare.Index(i + 1), Identity: k, Decrypter: k, Lineages: made[i].Lineages, AnyThreshold: true}
+		if i < 3 {
+			was := dkg.Config{Params: first, ID: c.ID, Decrypter: k}
+			_, shares, err := dkg.Recover(was, made[i].Transcript, made[i].Certificate)
+			require.NoError(t, err)
+			for _, s := range shares {
+				defer s.Destroy()
+				c.Old = append(c.Old, s)
+			}
+		}
+		j, err := dkg.OpenJournal(t.TempDir(), p.Session())
+		require.NoError(t, err)
+		end := net.Join()
+		all.Go(func() {
+			var err error
+			results[i], err = dkg.Run(t.Context(), c, j, keep, end, nil)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	for v, old := range made[0].Lineages {
+		root := keyshare.Root{byte(v)}
+		partials := map[keyshare.Index]keyshare.Signature{}
+		for _, i := range []int{1, 3} { // one of the old operators and the new one
+			require.NotNil(t, results[i])
+			sigs, err := results[i].Keys[v].SignRoots(t.Context(), root)
+			require.NoError(t, err)
+			partials[keyshare.Index(i+1)] = sigs[0]
+		}
+		signature, err := results[0].Groups()[v].Combine(root, partials)
+		require.NoError(t, err)
+		require.True(t, old.Group.PublicKey().Verify(root, signature))
+	}
+	require.Nil(t, results[0].Keys, "it only dealt")
+}
+
 // The order of delivery is the seed's.
 func TestMemoryOrder(t *testing.T) {
 	order := func(seed uint64) (got []byte) {
