@@ -73,7 +73,8 @@ type Result struct {
 //
 // A failure is an *[AbortError] or a *[TimeoutError], at the latest when the Params
 // expire or the context ends. If that comes when the certificate is complete and only
-// acknowledgements are missing, Run returns the result with those who are missing.
+// acknowledgements are missing, Run returns the result with those who are missing. What
+// journal, custody, identity or transport say that they can not do is returned as it is.
 //
 // Called again after an AbortError that says Confirmed, it waits for the others' Confirms,
 // which some may have had before the fault came up, and returns the AbortError when the
