@@ -158,6 +158,8 @@ func adversaries(t testing.TB) []adversary {
 		{name: "deal: proof's point", deal: func(_ *attack, d *deal) { copy(d.keys[1].proof, lowOrder) }, want: CodePoint},
 		{name: "deal: proof's response", deal: func(_ *attack, d *deal) { flip(d.keys[1].proof) }, want: CodeProof},
 		{name: "deal: proof of another key", deal: func(_ *attack, d *deal) { d.keys[1].proof = d.keys[0].proof }, want: CodeProof},
+		{name: "deal: proof of an earlier session", deal: func(a *attack, d *deal) { proveAgain(a, d, [32]byte{1}, a.id) }, want: CodeProof},
+		{name: "deal: proof in another's name", deal: func(a *attack, d *deal) { proveAgain(a, d, d.ssid, 11) }, want: CodeProof},
 		{name: "deal: a ciphertext", deal: func(_ *attack, d *deal) { d.keys[0].sealed[3*sealedSize+5] ^= 1 }, want: CodeSealed},
 		{name: "deal: ciphertexts swapped", deal: func(_ *attack, d *deal) {
 			s := d.keys[0].sealed
@@ -190,6 +192,15 @@ func adversaries(t testing.TB) []adversary {
 		{name: "confirm: other roots", conf: func(_ *attack, c *confirm) { flip(c.roots[:]) }, want: CodeRoots},
 		{name: "confirm: other result", conf: func(_ *attack, c *confirm) { flip(c.result[:]) }, want: CodeConfirm},
 		{name: "confirm: partial is no point", conf: func(_ *attack, c *confirm) { clear(c.keys[1].partials[0][:]) }, want: CodePartial},
+		{name: "confirm: partial at infinity", conf: func(_ *attack, c *confirm) {
+			c.keys[0].partials[2] = [keyshare.SignatureSize]byte{0xc0}
+		}, want: CodePartial},
+		{name: "confirm: partial by another share", conf: func(a *attack, c *confirm) {
+			c.keys[0].partials[0] = signedBy(a, 11, a.party().view.confirmRoot(0))
+		}, want: CodePartial},
+		{name: "confirm: partial of an earlier session", conf: func(a *attack, c *confirm) {
+			c.keys[1].partials[0] = signedBy(a, a.id, keyshare.Root{1})
+		}, want: CodePartial},
 		{name: "confirm: partials swapped", conf: func(_ *attack, c *confirm) {
 			p := c.keys[1].partials
 			p[1], p[2] = p[2], p[1]
@@ -237,12 +248,48 @@ func adversaries(t testing.TB) []adversary {
 			return [][]byte{forged, nil, {0}, raw[:50], raw}
 		}, succeeds: true},
 		{name: "ack: of another certificate", round: RoundAck, body: func(b []byte) []byte { flip(b); return b }},
+		{name: "ack: cut off", round: RoundAck, body: func(b []byte) []byte { return b[1:] }},
+		{name: "ack: more bytes", round: RoundAck, body: func(b []byte) []byte { return append(b, 0) }},
 		{name: "ack: none", round: RoundAck, raw: func(*attack, keyshare.Index, []byte) [][]byte { return nil }},
 	}
 	for name, b := range edgePoints(t) {
 		list = append(list, adversary{name: "deal: vector " + name, points: func(_ *attack, keys []dealtKey) { setPoint(&keys[0], 1, b) }, want: CodePoint})
 	}
 	return list
+}
+
+// proveAgain replaces the proof of key 0 by one for a session and a dealer, with the right
+// secret.
+func proveAgain(a *attack, d *deal, ssid [32]byte, dealer keyshare.Index) {
+	p := a.party()
+	require.NoError(a.w.t, polynomialOf(a.w.t, p).UseConstant(func(c []byte) error {
+		nonce, err := bls.GenerateScalar()
+		require.NoError(a.w.t, err)
+		proof, err := bls.Prove(c, nonce.Bytes(), p.knowledge(ssid, dealer, 0, d.keys[0].points[:pointSize]))
+		b := proofBytes(proof)
+		d.keys[0].proof = b[:]
+		return err
+	}))
+}
+
+// signedBy signs with an operator's new share of the key with number 0, or of the one with
+// number 1 if that is the adversary's.
+func signedBy(a *attack, id keyshare.Index, root keyshare.Root) [keyshare.SignatureSize]byte {
+	v := 0
+	if id == a.id {
+		v = 1
+	}
+	view := a.party().view
+	pk, _ := view.groups[v].Member(id)
+	key := a.w.nodes[id].custody[pk]
+	if key == nil { // it has not come so far: any other will do
+		var err error
+		key, err = keyshare.Generate()
+		require.NoError(a.w.t, err)
+	}
+	sigs, err := key.SignRoots(a.w.t.Context(), root)
+	require.NoError(a.w.t, err)
+	return sigs[0].Bytes()
 }
 
 var thePoint []byte

@@ -40,7 +40,9 @@ type Config struct {
 	Lineages []*Lineage
 
 	// Old has, if the party is a dealer of a reshare or refresh, its current share
-	// of each key. They stay the caller's to destroy.
+	// of each key. They stay the caller's to destroy. Custody that only signs does not
+	// give them: Recover finds them in transcript and certificate of the ceremony that
+	// made them, and keyshare.Open in what a dealer sealed, with the operator's RSA key.
 	Old []keyshare.Secret
 }
 

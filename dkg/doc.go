@@ -72,6 +72,8 @@
 //   - A reshare does not revoke. Old shares, at least the old threshold of them, can still
 //     sign, for ever: see [Generations] for how not to sign with both, and destroy the old
 //     ones. Nobody can prove that a share is destroyed.
+//   - To deal in a reshare, a party needs its old shares in its process while it deals.
+//     Custody that only signs does not give them; Recover does, by the RSA key.
 //   - Signatures of the application's roots are made with the Confirms. Once a threshold of
 //     these is public anybody can combine them, even if the certificate never is complete.
 //   - There is no forward secrecy for who publishes shares encrypted to long-lived RSA keys:

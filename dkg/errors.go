@@ -47,15 +47,26 @@ type TimeoutError struct {
 	Silent    []keyshare.Index // whose message of that round is missing, ascending
 	Disagree  []keyshare.Index // those of Silent who sent one that belongs to another view of the session
 	Confirmed bool             // as in AbortError
-	Cause     error            // of the context
+	Cause     error            // of the context, and what failed on the way, if the transport says so
+
+	// Version is of a message that was dropped because it is of another version of the
+	// protocol. Anybody may have sent it: it is a hint.
+	Version *VersionError
 }
 
 func (e *TimeoutError) Error() string {
+	text := fmt.Sprintf("dkg: no %s from operators %d in time", e.Round, e.Silent)
 	if len(e.Disagree) > 0 {
-		return fmt.Sprintf("dkg: no %s that fits from operators %d in time; of these, %d have seen other messages than we", e.Round, e.Silent, e.Disagree)
+		text = fmt.Sprintf("dkg: no %s that fits from operators %d in time; of these, %d have seen other messages than we", e.Round, e.Silent, e.Disagree)
 	}
-	return fmt.Sprintf("dkg: no %s from operators %d in time", e.Round, e.Silent)
+	if e.Version != nil {
+		text += fmt.Sprintf("; a message came of version %d, this is version %d", e.Version.Peer, Version)
+	}
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
 }
 
-// Unwrap returns the context's error.
+// Unwrap returns Cause.
 func (e *TimeoutError) Unwrap() error { return e.Cause }

@@ -16,7 +16,7 @@ import (
 
 // Four operators make a key that none of them ever has.
 func ExampleRun() {
-	params := &dkg.Params{Kind: dkg.Generate, Created: time.Now(), Expires: time.Now().Add(time.Minute), Keys: 1, Threshold: 3}
+	params := &dkg.Params{Kind: dkg.Generate, Created: time.Now(), Expires: time.Now().Add(time.Hour), Keys: 1, Threshold: 3}
 	rand.Read(params.Nonce[:])
 	var identities []*rsa.PrivateKey // each of them is in another machine, or in a token
 	for id := keyshare.Index(1); id <= 4; id++ {

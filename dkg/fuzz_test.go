@@ -56,6 +56,7 @@ func FuzzBodies(f *testing.F) {
 		m, err := parseMessage(raw)
 		require.NoError(f, err)
 		f.Add(m.body)
+		f.Add(m.stub())
 	}
 	f.Add((&complaint{accused: 22, code: CodeShare, hellos: make([][32]byte, 2), messages: messages[:3]}).bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -72,6 +73,9 @@ func FuzzBodies(f *testing.F) {
 		}
 		if c, ok := parseComplaint(b); ok {
 			require.Equal(t, b, c.bytes())
+		}
+		if m, err := parseStub(b); err == nil {
+			require.Equal(t, b, m.stub())
 		}
 		if a, ok := parseAck(b); ok {
 			require.Equal(t, b, a.certificate[:])

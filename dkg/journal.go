@@ -13,9 +13,9 @@ import (
 	"github.com/claystack/dvkeys/internal/durable"
 )
 
-// FileJournal is a Journal in a file: for each message u32 length ‖ message ‖ the
-// first 8 bytes of its SHA-256. It holds nothing secret. It is safe for concurrent use
-// in one process. A second process that opens it is refused, where the system has locks.
+// FileJournal is a Journal in a file: for each message u32 length ‖ the same with all bits
+// inverted ‖ message ‖ the first 8 bytes of its SHA-256. It holds nothing secret. It is safe
+// for concurrent use in one process. A second process that opens it is refused, where the system has locks.
 type FileJournal struct {
 	mu       sync.Mutex
 	file     *os.File
@@ -28,7 +28,8 @@ const sumSize = 8
 
 // OpenJournal opens the journal of a session in a folder, in the file
 // <session>.dkg, or begins it. What a process that was killed left unfinished at the
-// end is cut off: it was never sent.
+// end is cut off: it was never sent. A journal that is damaged otherwise is refused: what
+// the party has said before is not known then, and it must say nothing more.
 func OpenJournal(dir string, s Session) (*FileJournal, error) {
 	path := filepath.Join(dir, s.String()+".dkg")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -53,8 +54,11 @@ func (j *FileJournal) load() error {
 	r := &reader{b: b}
 	good := 0
 	for len(r.b) > 0 {
-		m := bytes.Clone(r.counted(MaxMessage))
-		sum := r.take(sumSize)
+		length, inverted := r.u32(), r.u32()
+		if !r.fault && (inverted != ^length || length > MaxMessage) {
+			return fmt.Errorf("the length at byte %d is damaged", good)
+		}
+		m, sum := bytes.Clone(r.take(int(length))), r.take(sumSize)
 		if r.fault {
 			break // cut off while it was written
 		}
@@ -89,8 +93,13 @@ func (j *FileJournal) Append(messages [][]byte) error {
 	}
 	w := &writer{}
 	for _, m := range messages {
+		if len(m) > MaxMessage {
+			return fmt.Errorf("dkg: message of %d bytes, expected at most %d", len(m), MaxMessage)
+		}
 		sum := sha256.Sum256(m)
-		w.counted(m)
+		w.u32(uint32(len(m)))
+		w.u32(^uint32(len(m)))
+		w.raw(m)
 		w.raw(sum[:sumSize])
 	}
 	_, err := j.file.Write(w.b)

@@ -190,8 +190,8 @@ func (p *Params) Check() error {
 	if p.Kind < Generate || p.Kind > Refresh {
 		return fault("%s, expected generate (1), reshare (2) or refresh (3)", p.Kind)
 	}
-	if p.Created.Unix() < 0 || !p.Expires.After(p.Created) {
-		return fault("expires at %d, created at %d: expected a later time", p.Expires.Unix(), p.Created.Unix())
+	if p.Created.Unix() < 0 || p.Expires.Unix() <= p.Created.Unix() {
+		return fault("expires at %d, created at %d: expected a later second, counted from 1970", p.Expires.Unix(), p.Created.Unix())
 	}
 	if p.Keys < 1 || p.Keys > MaxKeys {
 		return fault("%d keys, expected 1 to %d", p.Keys, MaxKeys)

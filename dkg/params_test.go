@@ -2,6 +2,7 @@ package dkg
 
 import (
 	"crypto/rsa"
+	"math"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -23,7 +24,10 @@ func TestParamsRefusals(t *testing.T) {
 	}{
 		{"kind 0", func(p *Params) { p.Kind = 0 }, "kind 0, expected generate (1)"},
 		{"kind 4", func(p *Params) { p.Kind = 4 }, "kind 4, expected generate (1)"},
-		{"expired before it was created", func(p *Params) { p.Expires = p.Created }, "expected a later time"},
+		{"expired before it was created", func(p *Params) { p.Expires = p.Created }, "expected a later second"},
+		{"expired in the same second", func(p *Params) { p.Expires = p.Created.Add(time.Second - 1) }, "expected a later second"},
+		{"created after the last time there is", func(p *Params) { p.Created = time.Unix(math.MaxInt64, 0) }, "expected a later second"},
+		{"created before 1970", func(p *Params) { p.Created = time.Unix(-1, 0) }, "expected a later second"},
 		{"no keys", func(p *Params) { p.Keys = 0 }, "0 keys, expected 1 to 4096"},
 		{"too many keys", func(p *Params) { p.Keys = MaxKeys + 1 }, "4097 keys, expected 1 to 4096"},
 		{"threshold 0", func(p *Params) { p.Threshold = 0 }, "threshold 0 of 4 operators, expected 2 to 4"},
@@ -233,7 +237,7 @@ func TestFileJournal(t *testing.T) {
 	path := filepath.Join(dir, s.String()+".dkg")
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
-	for cut := 1; cut < 4+5+sumSize; cut++ { // cut off in the last message
+	for cut := 1; cut < 4+4+5+sumSize; cut++ { // cut off in the last message
 		require.NoError(t, os.WriteFile(path, whole[:len(whole)-cut], 0o600))
 		j := open()
 		got, err = j.Messages()
@@ -245,10 +249,22 @@ func TestFileJournal(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, whole, again)
 	}
-	whole[5] ^= 1
-	require.NoError(t, os.WriteFile(path, whole, 0o600))
+	j = open()
+	require.ErrorContains(t, j.Append([][]byte{make([]byte, MaxMessage+1)}), "expected at most 16777216")
+	require.NoError(t, j.Close())
+	for at := range whole { // whatever is damaged, nothing that was said is forgotten
+		damaged := slices.Clone(whole)
+		damaged[at] ^= 0x40
+		require.NoError(t, os.WriteFile(path, damaged, 0o600))
+		_, err = OpenJournal(dir, s)
+		require.ErrorContains(t, err, "is damaged", "byte %d", at)
+		left, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, damaged, left)
+	}
+	require.NoError(t, os.WriteFile(path, append(slices.Clone(whole), make([]byte, 8)...), 0o600))
 	_, err = OpenJournal(dir, s)
-	require.ErrorContains(t, err, "the message at byte 0 is damaged")
+	require.ErrorContains(t, err, "the length at byte 59 is damaged")
 }
 
 // A ceremony does not start after it has expired.
@@ -320,6 +336,9 @@ func TestIgnored(t *testing.T) {
 			require.Nil(t, p.Abort())
 		})
 	}
+	late := w.nodes[11].party.Timeout(errCrash)
+	require.Equal(t, &VersionError{Peer: 9}, late.Version)
+	require.EqualError(t, late, "dkg: no Hello from operators [22 33] in time; a message came of version 9, this is version 1: crash")
 	out, err := w.nodes[11].party.Step(good)
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{good}, out.Save, "the good one has its slot still")

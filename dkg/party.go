@@ -48,6 +48,7 @@ type Party struct {
 	outcome *Outcome
 	abort   *AbortError
 	resent  map[Round]bool // what was sent again because others saw something else
+	version *VersionError  // of a message of another version
 }
 
 type slot struct {
@@ -92,6 +93,7 @@ func (p *Party) Step(messages ...[]byte) (Output, error) {
 		m, err := p.open(raw)
 		if err != nil {
 			out.Ignored = append(out.Ignored, err)
+			errors.As(err, &p.version)
 			continue
 		}
 		fresh, conflicting := p.store(m)
@@ -286,5 +288,5 @@ func (p *Party) Waiting() (round Round, silent, disagree []keyshare.Index) {
 // Timeout returns the error of a party that gives up waiting because of cause.
 func (p *Party) Timeout(cause error) *TimeoutError {
 	round, silent, disagree := p.Waiting()
-	return &TimeoutError{Round: round, Silent: slices.Clone(silent), Disagree: disagree, Confirmed: p.own(RoundConfirm) != nil, Cause: cause}
+	return &TimeoutError{Round: round, Silent: slices.Clone(silent), Disagree: disagree, Confirmed: p.own(RoundConfirm) != nil, Cause: cause, Version: p.version}
 }

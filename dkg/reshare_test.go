@@ -188,6 +188,44 @@ func TestReshareAdversaries(t *testing.T) {
 			require.Len(t, codes, 1)
 		})
 	}
+	// Who only deals confirms no keys, and who only receives announces no dealing.
+	for _, c := range []struct {
+		adversary
+		id keyshare.Index
+	}{
+		{adversary{name: "a dealer's keys", conf: func(a *attack, c *confirm) {
+			c.keys = []confirmedKey{{partials: make([][keyshare.SignatureSize]byte, 1), sealed: make([]byte, keyshare.SealedSize)}}
+		}, want: CodeEncoding}, 11},
+		{adversary{name: "a receiver's announcement", hello: func(_ *attack, h *hello) { h.commit[5] = 1 }, want: CodeEncoding}, 55},
+		{adversary{name: "a receiver without keys", conf: func(_ *attack, c *confirm) { c.keys = nil }, want: CodeEncoding}, 55},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := reshareNet(t, follow(t, Reshare, last, operators(t, 11, 22, 33), operators(t, 22, 55, 66, 77), 3), last, secrets, 5)
+			a := &attack{adversary: &c.adversary, w: w, id: c.id, sent: map[Round][]byte{}}
+			w.mutate = a.mutate
+			w.run()
+			codes := w.oracle(c.id)
+			require.Positive(t, codes[c.want], "%v", codes)
+			require.Len(t, codes, 1)
+		})
+	}
+	// A receiver that deals, although it is no dealer, is not heard.
+	t.Run("a receiver's dealing", func(t *testing.T) {
+		w := reshareNet(t, follow(t, Reshare, last, operators(t, 11, 22, 33), operators(t, 22, 55, 66, 77), 3), last, secrets, 5)
+		w.mutate = func(from, _ keyshare.Index, raw []byte) [][]byte {
+			m, err := parseMessage(raw)
+			require.NoError(t, err)
+			if p := w.nodes[55].party; from == 55 && m.round == RoundConfirm {
+				own, err := sign(RoundDeal, p.id, p.me, p.config.Identity, w.nodes[11].party.own(RoundDeal).body)
+				require.NoError(t, err)
+				return [][]byte{own.raw, raw}
+			}
+			return [][]byte{raw}
+		}
+		w.run()
+		require.Empty(t, w.oracle(55))
+		require.Len(t, w.outcomes(), len(w.order))
+	})
 	// A dealer that has another secret, and knows it, is found by the record of the old keys.
 	t.Run("another secret", func(t *testing.T) {
 		p := follow(t, Reshare, last, operators(t, 11, 22, 33), operators(t, 22, 55, 66, 77), 3)

@@ -27,13 +27,16 @@ type Journal interface {
 	// Messages returns what was appended, in order.
 	Messages() ([][]byte, error)
 
-	// Append returns when the messages are stored durably, all or none.
+	// Append returns when the messages are stored durably. Of those that a crash cuts off,
+	// Messages may return the first ones, whole.
 	Append(messages [][]byte) error
 }
 
 // Custodian stores a share durably, reads it back, and returns it as a key that signs
 // where it is stored. A second call with the same label and share returns the same
-// key. hsm.Backend.Import is what it calls.
+// key. hsm.Backend.Import is what it calls. The key signs the confirmation of the ceremony,
+// which is no validator's duty: custody that signs only duties must allow it until then (the
+// engine of hsm/vault by raw_signing).
 type Custodian func(ctx context.Context, label string, share *keyshare.Share) (keyshare.Key, error)
 
 // RunOptions change what Run does. The zero value, and nil, are the defaults.
@@ -55,7 +58,8 @@ type Result struct {
 	*Outcome
 
 	// Keys are the party's shares in custody, one of each key; nil if it receives
-	// none.
+	// none, or if it confirmed in an earlier process and has no Decrypter: custody has
+	// them by their public keys in Lineages then.
 	Keys []keyshare.Key
 
 	// Unacknowledged are the participants who had not said, when Run returned, that
@@ -69,7 +73,12 @@ type Result struct {
 //
 // A failure is an *[AbortError] or a *[TimeoutError], at the latest when the Params
 // expire or the context ends. If that comes when the certificate is complete and only
-// acknowledgements are missing, Run returns the result with those who are missing.
+// acknowledgements are missing, Run returns the result with those who are missing. What
+// journal, custody, identity or transport say that they can not do is returned as it is.
+//
+// Called again after an AbortError that says Confirmed, it waits for the others' Confirms,
+// which some may have had before the fault came up, and returns the AbortError when the
+// context ends without.
 func Run(ctx context.Context, c Config, j Journal, keep Custodian, t Transport, o *RunOptions) (*Result, error) {
 	if c.Params == nil {
 		return nil, errors.New("dkg: params are missing")
@@ -106,11 +115,12 @@ type runner struct {
 
 func (r *runner) run(ctx context.Context) (*Result, error) {
 	out, err := r.party.Step()
+	known := r.party.Abort() // an earlier process has returned it
 	for err == nil {
 		if err = r.carryOut(ctx, out); err != nil {
 			break
 		}
-		if abort := r.party.Abort(); abort != nil {
+		if abort := r.party.Abort(); abort != nil && (known == nil || !known.Confirmed) {
 			return nil, abort
 		}
 		if r.party.Outcome() != nil && len(r.party.Unacknowledged()) == 0 {
@@ -125,8 +135,14 @@ func (r *runner) run(ctx context.Context) (*Result, error) {
 	switch {
 	case err != nil && ctx.Err() == nil:
 		return nil, err
+	case r.party.Abort() != nil:
+		return nil, r.party.Abort()
 	case outcome == nil:
-		return nil, r.party.Timeout(context.Cause(ctx))
+		cause := context.Cause(ctx)
+		if !errors.Is(cause, err) {
+			cause = fmt.Errorf("%w: %w", cause, err)
+		}
+		return nil, r.party.Timeout(cause)
 	}
 	if r.keys == nil {
 		if err := r.reopen(context.WithoutCancel(ctx)); err != nil {
@@ -185,8 +201,12 @@ func (r *runner) reopen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, share := range shares {
+			share.Destroy()
+		}
+	}()
 	for v, share := range shares {
-		defer share.Destroy()
 		key, err := r.keep(ctx, r.label(v), share)
 		if err != nil {
 			return fmt.Errorf("dkg: put share %d into custody: %w", v, err)

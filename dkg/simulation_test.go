@@ -128,7 +128,7 @@ func TestSilence(t *testing.T) {
 		require.Equal(t, round, err.Round)
 		require.Equal(t, []keyshare.Index{33}, err.Silent)
 		require.ErrorIs(t, err, errCrash)
-		require.EqualError(t, err, "dkg: no "+round.String()+" from operators [33] in time")
+		require.EqualError(t, err, "dkg: no "+round.String()+" from operators [33] in time: crash")
 		require.Equal(t, round >= RoundConfirm, err.Confirmed)
 		if round == RoundConfirm { // 11 catches up with what another has
 			o := w.nodes[22].party.Outcome()
@@ -138,7 +138,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// Many operators.
+// Many operators, some of whom crash, with copies of messages, and a network that is split
+// for a while.
 func TestManyOperators(t *testing.T) {
 	n := 24
 	if long() > 1 {
@@ -147,7 +148,25 @@ func TestManyOperators(t *testing.T) {
 		n = 13
 	}
 	w := newNet(t, generateParams(t, n, DefaultThreshold(n), 1), 1)
+	w.duplicate = 0.02
+	left := 4
+	w.crash = func(keyshare.Index, int) bool {
+		if left > 0 && w.rng.IntN(3*n) == 0 {
+			left--
+			return true
+		}
+		return false
+	}
+	delivered := 0
+	w.blocked = func(from, to keyshare.Index) bool {
+		delivered++
+		return delivered > n*n && (from < w.order[n/3]) != (to < w.order[n/3])
+	}
 	w.run()
+	require.Empty(t, w.outcomes())
+	w.blocked = nil
+	w.drain()
+	require.Positive(t, w.crashes)
 	w.requireKeys(w.requireSuccess())
 }
 

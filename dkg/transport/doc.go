@@ -11,14 +11,16 @@
 // There are two ways to use it:
 //
 //   - with a relay: one Mailbox somewhere, to which all parties post and from which
-//     all read. The relay is not trusted: it can withhold messages, which shows as a
-//     timeout, but can forge none and learns no secret;
-//   - directly: each party has a Mailbox of its own, to which only it adds, and reads
-//     those of the others.
+//     all read, or several of which one suffices. A relay is not trusted: it can withhold
+//     messages, which shows as a timeout, but can forge none and learns no secret. One
+//     that restarts with an empty memory gets everything again;
+//   - directly: each party has a Mailbox of its own, to which only it adds
+//     (MailboxOptions.ReadOnly), and reads those of the others.
 //
 // # Limits
 //
 // A Mailbox takes only as many sessions, messages and bytes as its options say, of
-// each TLS client by itself, and refuses more before it reads them. A Client reads
-// from a Mailbox only as fast as its party works: what is not fetched stays there.
+// each TLS client by itself, and refuses more before it reads them: a client that fills its
+// share takes nothing from others. A Client reads from a Mailbox only as fast as its party
+// works: what is not fetched stays there. It takes at most 20 MiB of one answer.
 package transport

@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,9 +8,12 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -36,7 +38,7 @@ var keys = sync.OnceValue(func() (list []*rsa.PrivateKey) {
 })
 
 func params(t *testing.T) *dkg.Params {
-	p := &dkg.Params{Kind: dkg.Generate, Created: time.Now(), Expires: time.Now().Add(time.Minute), Keys: 2, Threshold: 3}
+	p := &dkg.Params{Kind: dkg.Generate, Created: time.Now(), Expires: time.Now().Add(time.Hour), Keys: 2, Threshold: 3}
 	_, _ = rand.Read(p.Nonce[:])
 	for i, k := range keys() {
 		p.Operators = append(p.Operators, dkg.Operator{Operator: keyshare.Operator{ID: keyshare.Index(i + 1), PublicKey: &k.PublicKey}, Scheme: dkg.PSS})
@@ -51,7 +53,7 @@ func keep(_ context.Context, _ string, s *keyshare.Share) (keyshare.Key, error) 
 	return k, err
 }
 
-// ceremony runs all parties; afterwards is called in the middle of party 2's run.
+// ceremony runs all parties to the end.
 func ceremony(t *testing.T, p *dkg.Params, end func(i int) dkg.Transport) []*dkg.Result {
 	results := make([]*dkg.Result, 4)
 	errs := make([]error, 4)
@@ -60,7 +62,8 @@ func ceremony(t *testing.T, p *dkg.Params, end func(i int) dkg.Transport) []*dkg
 		j, err := dkg.OpenJournal(t.TempDir(), p.Session())
 		require.NoError(t, err)
 		c := dkg.Config{Params: p, ID: keyshare.Index(i + 1), Identity: k, Decrypter: k}
-		all.Go(func() { results[i], errs[i] = dkg.Run(t.Context(), c, j, keep, end(i), nil) })
+		e := end(i)
+		all.Go(func() { results[i], errs[i] = dkg.Run(t.Context(), c, j, keep, e, nil) })
 	}
 	all.Wait()
 	for i := range errs {
@@ -75,6 +78,57 @@ func ceremony(t *testing.T, p *dkg.Params, end func(i int) dkg.Transport) []*dkg
 func TestMemory(t *testing.T) {
 	net := transport.NewMemory(7)
 	ceremony(t, params(t), func(int) dkg.Transport { return net.Join() })
+}
+
+// A key that a ceremony made goes to other operators by another, in which the dealers have
+// their shares from transcript and certificate of the first.
+func TestReshare(t *testing.T) {
+	first := params(t)
+	net := transport.NewMemory(7)
+	made := ceremony(t, first, func(int) dkg.Transport { return net.Join() })
+	p := params(t)
+	p.Kind, p.Threshold, p.Dealers, p.Operators = dkg.Reshare, 2, p.Operators[:3], p.Operators[1:]
+	for _, l := range made[0].Lineages {
+		p.Parents = append(p.Parents, l.Hash())
+	}
+	net = transport.NewMemory(8)
+	results := make([]*dkg.Result, 4)
+	var all sync.WaitGroup
+	for i, k := range keys() {
+		c := dkg.Config{Params: p, ID: keyshare.Index(i + 1), Identity: k, Decrypter: k, Lineages: made[i].Lineages, AnyThreshold: true}
+		if i < 3 {
+			was := dkg.Config{Params: first, ID: c.ID, Decrypter: k}
+			_, shares, err := dkg.Recover(was, made[i].Transcript, made[i].Certificate)
+			require.NoError(t, err)
+			for _, s := range shares {
+				defer s.Destroy()
+				c.Old = append(c.Old, s)
+			}
+		}
+		j, err := dkg.OpenJournal(t.TempDir(), p.Session())
+		require.NoError(t, err)
+		end := net.Join()
+		all.Go(func() {
+			var err error
+			results[i], err = dkg.Run(t.Context(), c, j, keep, end, nil)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	for v, old := range made[0].Lineages {
+		root := keyshare.Root{byte(v)}
+		partials := map[keyshare.Index]keyshare.Signature{}
+		for _, i := range []int{1, 3} { // one of the old operators and the new one
+			require.NotNil(t, results[i])
+			sigs, err := results[i].Keys[v].SignRoots(t.Context(), root)
+			require.NoError(t, err)
+			partials[keyshare.Index(i+1)] = sigs[0]
+		}
+		signature, err := results[0].Groups()[v].Combine(root, partials)
+		require.NoError(t, err)
+		require.True(t, old.Group.PublicKey().Verify(root, signature))
+	}
+	require.Nil(t, results[0].Keys, "it only dealt")
 }
 
 // The order of delivery is the seed's.
@@ -123,15 +177,48 @@ func pool(list ...tls.Certificate) *x509.CertPool {
 	return p
 }
 
-// serve runs a mailbox at an address, or at a new one, and returns it and how to stop.
-func serve(t *testing.T, at string, m http.Handler, own tls.Certificate, clients *x509.CertPool) (address string, stop func()) {
-	l, err := net.Listen("tcp", at)
+// server serves a mailbox at an address that stays its own when it is stopped.
+type server struct {
+	t       *testing.T
+	socket  *os.File
+	address string
+	config  *tls.Config
+	running *http.Server
+}
+
+func newServer(t *testing.T, own tls.Certificate, clients *x509.CertPool) *server {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &http.Server{Handler: m, TLSConfig: transport.ServerTLS(own, clients)}
-	go s.ServeTLS(l, "", "")
-	stop = func() { _ = s.Close() }
-	t.Cleanup(stop)
-	return "https://" + l.Addr().String(), stop
+	defer l.Close()
+	socket, err := l.(*net.TCPListener).File()
+	require.NoError(t, err)
+	s := &server{t: t, socket: socket, address: "https://" + l.Addr().String(), config: transport.ServerTLS(own, clients)}
+	t.Cleanup(func() { s.stop(); _ = socket.Close() })
+	return s
+}
+
+// start serves a handler, and stop cuts all connections.
+func (s *server) start(h http.Handler) {
+	l, err := net.FileListener(s.socket)
+	if !assert.NoError(s.t, err) {
+		return
+	}
+	s.running = &http.Server{Handler: h, TLSConfig: s.config, ErrorLog: log.New(io.Discard, "", 0)}
+	go s.running.ServeTLS(l, "", "")
+}
+
+func (s *server) stop() {
+	if s.running != nil {
+		_ = s.running.Close()
+		s.running = nil
+	}
+}
+
+// serve serves a handler to the end of the test and returns where.
+func serve(t *testing.T, h http.Handler, own tls.Certificate, clients *x509.CertPool) string {
+	s := newServer(t, own, clients)
+	s.start(h)
+	return s.address
 }
 
 func client(t *testing.T, p *dkg.Params, c *tls.Config, addresses []string, o *transport.ClientOptions) *transport.Client {
@@ -150,8 +237,8 @@ func TestDirect(t *testing.T) {
 	everybody := pool(certs...)
 	boxes, addresses := make([]*transport.Mailbox, 4), make([]string, 4)
 	for i := range boxes {
-		boxes[i] = transport.NewMailbox(nil)
-		addresses[i], _ = serve(t, "127.0.0.1:0", boxes[i], certs[i], everybody)
+		boxes[i] = transport.NewMailbox(&transport.MailboxOptions{ReadOnly: true})
+		addresses[i] = serve(t, boxes[i], certs[i], everybody)
 	}
 	ceremony(t, p, func(i int) dkg.Transport {
 		var others []string
@@ -162,139 +249,4 @@ func TestDirect(t *testing.T) {
 		}
 		return client(t, p, transport.ClientTLS(certs[i], everybody), others, &transport.ClientOptions{Own: boxes[i]})
 	})
-}
-
-// slow delays a party, so that a relay can be replaced meanwhile.
-type slow struct {
-	dkg.Transport
-	first sync.Once
-	wait  <-chan struct{}
-}
-
-func (s *slow) Receive(ctx context.Context) ([][]byte, error) {
-	s.first.Do(func() { <-s.wait })
-	return s.Transport.Receive(ctx)
-}
-
-// A relay that dies in the middle and comes back with nothing does not matter.
-func TestRelayForgets(t *testing.T) {
-	p := params(t)
-	relay, party := certificate(t), certificate(t)
-	address, stop := serve(t, "127.0.0.1:0", transport.NewMailbox(nil), relay, pool(party))
-	wait := make(chan struct{})
-	go func() {
-		time.Sleep(300 * time.Millisecond)
-		stop()
-		serve(t, address[len("https://"):], transport.NewMailbox(nil), relay, pool(party))
-		close(wait)
-	}()
-	ceremony(t, p, func(i int) dkg.Transport {
-		c := client(t, p, transport.ClientTLS(party, pool(relay)), []string{address}, nil)
-		if i == 2 {
-			return &slow{Transport: c, wait: wait}
-		}
-		return c
-	})
-}
-
-func TestLimits(t *testing.T) {
-	p := params(t)
-	relay, party, stranger := certificate(t), certificate(t), certificate(t)
-	m := transport.NewMailbox(&transport.MailboxOptions{Sessions: 1, Messages: 2, Bytes: 10, Wait: 10 * time.Millisecond})
-	address, _ := serve(t, "127.0.0.1:0", m, relay, pool(party))
-	url := address + "/v1/" + p.Session().String()
-	web := func(c tls.Certificate) *http.Client {
-		return &http.Client{Transport: &http.Transport{TLSClientConfig: transport.ClientTLS(c, pool(relay)), ForceAttemptHTTP2: true}}
-	}
-	do := func(method, url string, body []byte) int {
-		r, err := http.NewRequest(method, url, bytes.NewReader(body))
-		require.NoError(t, err)
-		resp, err := web(party).Do(r)
-		require.NoError(t, err)
-		require.Equal(t, 2, resp.ProtoMajor)
-		require.NoError(t, resp.Body.Close())
-		return resp.StatusCode
-	}
-	_, err := web(stranger).Get(url + "?from=0")
-	require.Error(t, err, "a client without a certificate that is known")
-
-	require.Equal(t, http.StatusNoContent, do("POST", url, []byte("one")))
-	require.Equal(t, http.StatusNoContent, do("POST", url, []byte("one")), "the same again")
-	require.Equal(t, http.StatusTooManyRequests, do("POST", url, []byte("too many bytes")))
-	require.Equal(t, http.StatusNoContent, do("POST", url, []byte("two")))
-	require.Equal(t, http.StatusTooManyRequests, do("POST", url, []byte("3")))
-	require.Equal(t, http.StatusTooManyRequests, do("POST", address+"/v1/"+params(t).Session().String(), []byte("x")), "a second session")
-	require.Equal(t, http.StatusNotFound, do("GET", address+"/v1/xyz", nil))
-	require.Equal(t, http.StatusBadRequest, do("GET", url+"?from=-1", nil))
-	require.Equal(t, http.StatusMethodNotAllowed, do("PUT", url, nil))
-	require.Equal(t, http.StatusOK, do("GET", url+"?from=7", nil), "nothing to read")
-
-	r, err := http.NewRequest("POST", url, http.NoBody)
-	require.NoError(t, err)
-	r.ContentLength = dkg.MaxMessage + 1
-	r.Body = http.MaxBytesReader(nil, http.NoBody, 1)
-	if resp, err := web(party).Do(r); err == nil {
-		require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
-		require.NoError(t, resp.Body.Close())
-	}
-	_, err = transport.NewClient(p.Session(), nil, nil, nil)
-	require.EqualError(t, err, "transport: no addresses")
-	_, err = transport.NewClient(p.Session(), nil, []string{"http://x"}, nil)
-	require.EqualError(t, err, `transport: address "http://x", expected https://host:port`)
-}
-
-// Run gives up when its context ends, and says whom it waits for.
-func TestRunTimesOut(t *testing.T) {
-	p := params(t)
-	network := transport.NewMemory(1)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	var all sync.WaitGroup
-	for i, k := range keys()[:3] {
-		j, err := dkg.OpenJournal(t.TempDir(), p.Session())
-		require.NoError(t, err)
-		end := network.Join()
-		all.Go(func() {
-			_, err := dkg.Run(ctx, dkg.Config{Params: p, ID: keyshare.Index(i + 1), Identity: k}, j, keep, end, nil)
-			var late *dkg.TimeoutError
-			if assert.ErrorAs(t, err, &late) {
-				assert.Equal(t, dkg.RoundHello, late.Round)
-				assert.Equal(t, []keyshare.Index{4}, late.Silent)
-				assert.ErrorIs(t, err, context.DeadlineExceeded)
-			}
-		})
-	}
-	all.Wait()
-}
-
-// Run returns what a fault is, and what proves it.
-func TestRunAborts(t *testing.T) {
-	p := params(t)
-	network := transport.NewMemory(1)
-	bad := func(_ int, k keyshare.PublicKey) ([]keyshare.Root, error) { return []keyshare.Root{{9}}, nil }
-	var all sync.WaitGroup
-	for i, k := range keys() {
-		j, err := dkg.OpenJournal(t.TempDir(), p.Session())
-		require.NoError(t, err)
-		end := network.Join()
-		c := dkg.Config{Params: p, ID: keyshare.Index(i + 1), Identity: k, Decrypter: k}
-		if i == 2 {
-			c.Roots = bad // another configuration than the others'
-		}
-		all.Go(func() {
-			_, err := dkg.Run(t.Context(), c, j, keep, end, nil)
-			var abort *dkg.AbortError
-			if assert.ErrorAs(t, err, &abort) {
-				assert.Equal(t, dkg.CodeRoots, abort.Code)
-				assert.True(t, abort.Confirmed)
-				assert.Nil(t, abort.Evidence)
-				if i != 2 {
-					assert.Equal(t, []keyshare.Index{3}, abort.Faulty)
-				}
-			}
-		})
-	}
-	all.Wait()
-	_, err := dkg.Run(t.Context(), dkg.Config{}, nil, nil, nil, nil)
-	require.EqualError(t, err, "dkg: params are missing")
 }

@@ -154,7 +154,7 @@ func connect(dir string, p *dkg.Params, id keyshare.Index, peers []string) (*tra
 	if err != nil {
 		return nil, nil, err
 	}
-	mailbox := transport.NewMailbox(nil)
+	mailbox := transport.NewMailbox(&transport.MailboxOptions{ReadOnly: true})
 	server := &http.Server{Handler: mailbox, TLSConfig: transport.ServerTLS(mine, everybody)}
 	go server.ServeTLS(listener, "", "") // ends when the server is closed
 	client, err := transport.NewClient(p.Session(), transport.ClientTLS(mine, everybody), peers, &transport.ClientOptions{Own: mailbox})

@@ -89,7 +89,11 @@ const restarts = 5
 
 func (c *child) run(ctx context.Context) error {
 	for range restarts {
+		idle := c.done // it had finished before it was killed, and is told to go as soon as all have
 		err := c.once(ctx)
+		if idle && c.over() {
+			return nil
+		}
 		var exit *exec.ExitError
 		if ctx.Err() != nil || !errors.As(err, &exit) || exit.Exited() { // it ended by itself
 			return err
@@ -97,6 +101,16 @@ func (c *child) run(ctx context.Context) error {
 		c.print(fmt.Sprintf("operator %d was killed, and is started again", c.id))
 	}
 	return fmt.Errorf("was killed %d times", restarts)
+}
+
+// over reports whether all operators have finished.
+func (s *supervisor) over() bool {
+	select {
+	case <-s.allDone:
+		return true
+	default:
+		return false
+	}
 }
 
 // once runs the process until it ends.
@@ -132,7 +146,7 @@ func (c *child) once(ctx context.Context) error {
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		c.print(lines.Text())
-		if c.kill && strings.Contains(lines.Text(), waitsFor+" the "+dkg.RoundDeal.String()) {
+		if c.kill && strings.Contains(lines.Text(), waitsFor) && !strings.Contains(lines.Text(), dkg.RoundHello.String()) { // it has dealt
 			c.kill = false
 			if err := cmd.Process.Kill(); err != nil {
 				return err
