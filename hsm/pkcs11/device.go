@@ -61,17 +61,23 @@ func openDevice(m *module, which selection, pin PIN, sessions int) (*device, err
 	return d, nil
 }
 
-// use runs call with a session. It waits for one to be free, for as long as ctx lasts. If the session turns out to be
+// use runs call with a session. It waits for one to be free, for as long as ctx lasts; that ctx has ended is
+// hsm.ErrUnavailable too, wherever it is noticed. If the session turns out to be
 // lost, the login gone or an object's handle void, it sets that right and runs call again, so call must be one that did
 // nothing when it fails so. What comes too late, after ctx has ended, is given to drop.
 func use[T any](ctx context.Context, d *device, doing string, call func(pkcs11.SessionHandle) (T, error), drop func(T)) (value T, err error) {
-	if err := ctx.Err(); err != nil {
-		return value, fmt.Errorf("pkcs11: %s: %w", doing, err)
-	}
 	select {
 	case <-d.free:
-	case <-ctx.Done():
-		return value, fmt.Errorf("pkcs11: %s: all %d sessions are in use: %w: %w", doing, cap(d.free), hsm.ErrUnavailable, ctx.Err())
+	default:
+		select {
+		case <-d.free:
+		case <-ctx.Done():
+			return value, fmt.Errorf("pkcs11: %s: all %d sessions are in use: %w: %w", doing, cap(d.free), hsm.ErrUnavailable, ctx.Err())
+		}
+	}
+	if ctx.Err() != nil {
+		d.free <- struct{}{}
+		return value, interrupted(ctx)
 	}
 	d.taken.Add(1)
 	d.module.running.Add(1)
@@ -93,8 +99,8 @@ func attempt[T any](ctx context.Context, d *device, doing string, call func(pkcs
 		if err = d.heal(); err != nil {
 			return value, err
 		}
-		if err := ctx.Err(); err != nil { // the caller has gone
-			return value, fmt.Errorf("pkcs11: %s: %w", doing, err)
+		if ctx.Err() != nil { // the caller has gone
+			return value, interrupted(ctx)
 		}
 		if value, err = attemptOnce(d, call); err == nil {
 			return value, nil

@@ -86,23 +86,26 @@ func TestGone(t *testing.T) {
 	d.which = selection{label: "taken out"}
 	d.healing.Unlock()
 	killSessions(t, token)
-	for range 3 {
+	begin := time.Now()
+	require.ErrorIs(t, work(), hsm.ErrUnavailable)
+	pauseEnds := func(then time.Time) { // instead of waiting for it
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		require.False(t, d.after.Before(begin.Add(d.pause)))
+		d.after = then
+	}
+	pauseEnds(time.Now().Add(time.Hour))
+	for range 2 {
 		require.ErrorIs(t, work(), hsm.ErrUnavailable)
 	}
-	d.mu.Lock()
-	pause, after := d.pause, d.after
-	d.mu.Unlock()
-	require.Equal(t, firstPause, pause, "within the pause the token is not looked for")
-	time.Sleep(time.Until(after))
+	require.Equal(t, firstPause, d.pause, "within the pause the token is not looked for")
+	pauseEnds(time.Now())
 	require.ErrorIs(t, work(), hsm.ErrUnavailable)
-	d.mu.Lock()
 	require.Equal(t, 2*firstPause, d.pause, "the pauses grow")
-	after = d.after
-	d.mu.Unlock()
 	d.healing.Lock()
 	d.which = there
 	d.healing.Unlock()
-	time.Sleep(time.Until(after))
+	pauseEnds(time.Now())
 	require.NoError(t, work())
 }
 
