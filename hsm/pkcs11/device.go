@@ -126,8 +126,10 @@ func attemptOnce[T any](d *device, call func(pkcs11.SessionHandle) (T, error)) (
 		value, err = call(session)
 		return err
 	})
-	switch classify(err) {
-	case lostSession, finalized, gone:
+	switch {
+	case isCode(err, pkcs11.CKR_OPERATION_ACTIVE): // alive, and of no use any more
+		_ = d.module.changing(func() error { return d.module.raw.CloseSession(session) })
+	case classify(err) == lostSession, classify(err) == finalized, classify(err) == gone:
 	default:
 		d.put(session, line)
 	}
@@ -301,12 +303,15 @@ func (d *device) parkedState() (state uint, err error) {
 	if line == 0 {
 		return 0, pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID)
 	}
-	info, err := d.module.raw.GetSessionInfo(parked)
-	if err != nil {
-		return 0, err
-	}
-	_, err = d.module.raw.GetTokenInfo(info.SlotID)
-	return info.State, err
+	err = d.module.during(func() error {
+		info, err := d.module.raw.GetSessionInfo(parked)
+		if err == nil {
+			state = info.State
+			_, err = d.module.raw.GetTokenInfo(info.SlotID)
+		}
+		return err
+	})
+	return state, err
 }
 
 // patience is how long closing waits for calls to end.

@@ -70,6 +70,24 @@ func TestClasses(t *testing.T) {
 	require.Equal(t, attempts, calls, "sessions that are lost again and again")
 }
 
+// TestStuckSession gives up a session in which an operation goes on that nobody ends, and leaves it to nobody.
+func TestStuckSession(t *testing.T) {
+	token := rsaToken(t)
+	d := token.device
+	var stuck pkcs11.SessionHandle
+	inSession(t, token, func(raw *pkcs11.Ctx, session pkcs11.SessionHandle) error {
+		if stuck == 0 {
+			stuck = session
+			require.NoError(t, raw.FindObjectsInit(session, nil))
+			return raw.FindObjectsInit(session, nil)
+		}
+		require.NotEqual(t, stuck, session)
+		return nil
+	})
+	_, err := d.module.raw.GetSessionInfo(stuck)
+	require.ErrorIs(t, err, pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID), "it is closed")
+}
+
 // TestGone takes a token away: calls fail at once while it is away, and work when it is back.
 func TestGone(t *testing.T) {
 	token := rsaToken(t)

@@ -42,8 +42,8 @@ type module struct {
 
 	// churn keeps sessions of SoftHSM from being opened and closed while others are in use: version 2.6.1 dies of it
 	// now and then (SoftHSMv2 issue 688). That goes for the sessions of this package and of its contexts of crypto11, but
-	// not for questions that need no session of one's own (C_GetInfo, C_GetSessionInfo and the like), for the anchor, which
-	// comes before the first token and goes after the last, nor for what other parts of the program do.
+	// not for questions that need no session (C_GetInfo, C_GetTokenInfo and the like), for the anchor, which comes before the
+	// first token and goes after the last, nor for what other parts of the program do.
 	churn   sync.RWMutex
 	fragile bool
 
