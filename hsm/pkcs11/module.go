@@ -194,12 +194,18 @@ func isCode(err error, code uint) bool {
 	return errors.As(err, &got) && uint(got) == code
 }
 
-// join notes that a device relies on the login at a slot, and whether it made it.
+// join notes that a device relies on the login at a slot, and no more on one where the token was before, and whether it
+// made it.
 func (m *module) join(d *device, slot uint, made bool) {
 	m.loginMu.Lock()
 	defer m.loginMu.Unlock()
 	if m.logins == nil {
 		m.logins = map[uint]*login{}
+	}
+	for other, l := range m.logins {
+		if other != slot {
+			m.drop(d, other, l)
+		}
 	}
 	l := m.logins[slot]
 	if l == nil {
@@ -216,13 +222,22 @@ func (m *module) leave(d *device) (logout bool) {
 	m.loginMu.Lock()
 	defer m.loginMu.Unlock()
 	for slot, l := range m.logins {
-		if l.devices[d] {
-			delete(l.devices, d)
-			if len(l.devices) == 0 {
-				logout = l.mine
-				delete(m.logins, slot)
-			}
+		if m.drop(d, slot, l) {
+			return l.mine
 		}
 	}
-	return logout
+	return false
+}
+
+// drop takes a device from those that rely on a login, and reports whether it was the last one.
+func (m *module) drop(d *device, slot uint, l *login) (last bool) {
+	if !l.devices[d] {
+		return false
+	}
+	delete(l.devices, d)
+	if len(l.devices) > 0 {
+		return false
+	}
+	delete(m.logins, slot)
+	return true
 }
