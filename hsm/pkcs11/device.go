@@ -193,6 +193,18 @@ func (d *device) put(session pkcs11.SessionHandle, line uint64) {
 	}
 }
 
+// stillLoggedIn is loggedIn for who was logged in after so many logins of the module had begun: one that was lost
+// meanwhile, and made again, counts as lost.
+func (d *device) stillLoggedIn(session pkcs11.SessionHandle, logins uint64) error {
+	if err := d.loggedIn(session); err != nil {
+		return err
+	}
+	if d.module.begun.Load() != logins {
+		return pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
+	}
+	return nil
+}
+
 // suspect voids the handles of objects, and has the next call look at session and login.
 func (d *device) suspect() {
 	d.mu.Lock()

@@ -176,6 +176,18 @@ func TestNotLoggedIn(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, 3, calls)
+
+	_, err = withCrypto11(t.Context(), token, "test", func(*crypto11.Context) (struct{}, error) {
+		if calls++; calls == 4 {
+			if err := errors.Join(d.module.raw.Logout(d.parked), d.login()); err != nil { // by another call
+				return struct{}{}, err
+			}
+			return struct{}{}, errors.New("nothing found")
+		}
+		return struct{}{}, d.loggedIn(d.parked)
+	})
+	require.NoError(t, err)
+	require.Equal(t, 5, calls)
 }
 
 // TestLoggedOutMeanwhile loses the login while objects are searched.

@@ -49,6 +49,8 @@ type module struct {
 
 	running atomic.Int64 // calls, some of which nobody may wait for any more
 
+	begun atomic.Uint64 // logins of this package, to any of its tokens
+
 	loginMu sync.Mutex
 	logins  map[uint]*login // by slot
 }
