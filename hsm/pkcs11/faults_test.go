@@ -278,6 +278,24 @@ func TestHeaderRefused(t *testing.T) {
 	}
 }
 
+// TestKilledBeforeKEK opens a store whose first process died after it had claimed the store and before it made the key.
+func TestKilledBeforeKEK(t *testing.T) {
+	if testing.Short() {
+		t.Skip("Open waits for the other process")
+	}
+	c := config(t)
+	require.NoError(t, c.Store.SetHeader(t.Context(), nil, encodeHeader(c.KEK)))
+	used := config(t)
+	require.NoError(t, used.Store.SetHeader(t.Context(), nil, encodeHeader(used.KEK)))
+	require.NoError(t, used.Store.Put(t.Context(), store.Record{PublicKey: [48]byte{1}, Sealed: []byte{1}}))
+	require.ErrorIs(t, refused(t, used), hsm.ErrDenied, "the key of a store with records is not made anew")
+	token := openToken(t, c)
+	k, err := token.Generate(t.Context(), "")
+	require.NoError(t, err)
+	_, err = k.SignRoots(t.Context(), keyshare.Root{1})
+	require.NoError(t, err)
+}
+
 // TestDisabledKEK takes the key-encryption key away from a running signer, in another process.
 func TestDisabledKEK(t *testing.T) {
 	ctx := t.Context()
