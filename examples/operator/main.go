@@ -112,6 +112,9 @@ func (k *watched) Decrypt(random io.Reader, ciphertext []byte, options crypto.De
 func takeShares(ctx context.Context, file *ssv.File, operator crypto.Decrypter, token *pkcs11.Token, keep bool, out io.Writer) error {
 	key, bad := &watched{Decrypter: operator}, 0
 	for i := range file.Items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		item := &file.Items[i]
 		share, err := ssv.OpenShare(item, key)
 		if key.fault != nil {

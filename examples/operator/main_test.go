@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"fmt"
 	"io"
@@ -158,6 +159,11 @@ func TestTokenFails(t *testing.T) {
 		require.NotContains(t, out.String(), "BAD")
 		require.Equal(t, 2, key.calls, "it stops")
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	key = &failing{Decrypter: k}
+	require.ErrorIs(t, takeShares(ctx, file, key, nil, false, &out), context.Canceled)
+	require.Zero(t, key.calls)
 }
 
 func TestBadArguments(t *testing.T) {

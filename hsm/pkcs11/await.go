@@ -2,7 +2,10 @@
 
 package pkcs11
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // await runs work, which calls the module and may hang there, and returns when it ends or when ctx does. Nothing can
 // stop a call into a module, so work is then left to itself, and what it returns at last is given to drop.
@@ -21,6 +24,9 @@ func await[T any](ctx context.Context, work func() (T, error), drop func(T)) (T,
 	}()
 	select {
 	case o := <-done:
+		if o.err != nil && errors.Is(o.err, ctx.Err()) {
+			o.err = interrupted(ctx)
+		}
 		return o.value, o.err
 	case <-ctx.Done():
 		go func() {

@@ -61,17 +61,23 @@ func openDevice(m *module, which selection, pin PIN, sessions int) (*device, err
 	return d, nil
 }
 
-// use runs call with a session. It waits for one to be free, for as long as ctx lasts. If the session turns out to be
+// use runs call with a session. It waits for one to be free, for as long as ctx lasts; that ctx has ended is
+// hsm.ErrUnavailable too, wherever it is noticed. If the session turns out to be
 // lost, the login gone or an object's handle void, it sets that right and runs call again, so call must be one that did
 // nothing when it fails so. What comes too late, after ctx has ended, is given to drop.
 func use[T any](ctx context.Context, d *device, doing string, call func(pkcs11.SessionHandle) (T, error), drop func(T)) (value T, err error) {
-	if err := ctx.Err(); err != nil {
-		return value, fmt.Errorf("pkcs11: %s: %w", doing, err)
-	}
 	select {
 	case <-d.free:
-	case <-ctx.Done():
-		return value, fmt.Errorf("pkcs11: %s: all %d sessions are in use: %w: %w", doing, cap(d.free), hsm.ErrUnavailable, ctx.Err())
+	default:
+		select {
+		case <-d.free:
+		case <-ctx.Done():
+			return value, fmt.Errorf("pkcs11: %s: all %d sessions are in use: %w: %w", doing, cap(d.free), hsm.ErrUnavailable, ctx.Err())
+		}
+	}
+	if ctx.Err() != nil {
+		d.free <- struct{}{}
+		return value, interrupted(ctx)
 	}
 	d.taken.Add(1)
 	d.module.running.Add(1)
@@ -93,8 +99,8 @@ func attempt[T any](ctx context.Context, d *device, doing string, call func(pkcs
 		if err = d.heal(); err != nil {
 			return value, err
 		}
-		if err := ctx.Err(); err != nil { // the caller has gone
-			return value, fmt.Errorf("pkcs11: %s: %w", doing, err)
+		if ctx.Err() != nil { // the caller has gone
+			return value, interrupted(ctx)
 		}
 		if value, err = attemptOnce(d, call); err == nil {
 			return value, nil
@@ -120,8 +126,10 @@ func attemptOnce[T any](d *device, call func(pkcs11.SessionHandle) (T, error)) (
 		value, err = call(session)
 		return err
 	})
-	switch classify(err) {
-	case lostSession, finalized, gone:
+	switch {
+	case isCode(err, pkcs11.CKR_OPERATION_ACTIVE): // alive, and of no use any more
+		_ = d.module.changing(func() error { return d.module.raw.CloseSession(session) })
+	case classify(err) == lostSession, classify(err) == finalized, classify(err) == gone:
 	default:
 		d.put(session, line)
 	}
@@ -183,6 +191,18 @@ func (d *device) put(session pkcs11.SessionHandle, line uint64) {
 	if late {
 		_ = d.module.changing(func() error { return d.module.raw.CloseSession(session) })
 	}
+}
+
+// stillLoggedIn is loggedIn for who was logged in after so many logins of the module had begun: one that was lost
+// meanwhile, and made again, counts as lost.
+func (d *device) stillLoggedIn(session pkcs11.SessionHandle, logins uint64) error {
+	if err := d.loggedIn(session); err != nil {
+		return err
+	}
+	if d.module.begun.Load() != logins {
+		return pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
+	}
+	return nil
 }
 
 // suspect voids the handles of objects, and has the next call look at session and login.
@@ -300,12 +320,15 @@ func (d *device) parkedState() (state uint, err error) {
 	if line == 0 {
 		return 0, pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID)
 	}
-	info, err := d.module.raw.GetSessionInfo(parked)
-	if err != nil {
-		return 0, err
-	}
-	_, err = d.module.raw.GetTokenInfo(info.SlotID)
-	return info.State, err
+	err = d.module.during(func() error {
+		info, err := d.module.raw.GetSessionInfo(parked)
+		if err == nil {
+			state = info.State
+			_, err = d.module.raw.GetTokenInfo(info.SlotID)
+		}
+		return err
+	})
+	return state, err
 }
 
 // patience is how long closing waits for calls to end.

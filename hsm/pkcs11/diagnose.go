@@ -51,20 +51,30 @@ func (g *diagnosis) run(ctx context.Context, c Config) {
 	m, err := await(ctx, func() (*module, error) { return acquire(c.Module, c.selection()) }, (*module).release)
 	var about pkcs11.Info
 	if err == nil {
-		about, err = m.raw.GetInfo()
+		about, err = ask(ctx, m, m.raw.GetInfo)
 	}
 	if !g.add("module", fmt.Sprintf("%s, %s, library %d.%d, PKCS #11 %d.%d", about.ManufacturerID, about.LibraryDescription,
 		about.LibraryVersion.Major, about.LibraryVersion.Minor, about.CryptokiVersion.Major, about.CryptokiVersion.Minor), err) {
+		if m != nil {
+			m.release()
+		}
 		return
 	}
-	slot, token, err := c.selection().find(m)
-	if !g.add("token", fmt.Sprintf("%q in slot %d, %s %s, serial number %s", token.Label, slot, token.ManufacturerID, token.Model, token.SerialNumber), err) {
+	type present struct {
+		slot uint
+		pkcs11.TokenInfo
+	}
+	token, err := ask(ctx, m, func() (p present, err error) {
+		p.slot, p.TokenInfo, err = c.selection().find(m)
+		return p, err
+	})
+	if !g.add("token", fmt.Sprintf("%q in slot %d, %s %s, serial number %s", token.Label, token.slot, token.ManufacturerID, token.Model, token.SerialNumber), err) {
 		m.release()
 		return
 	}
 	g.add("firmware", fmt.Sprintf("%d.%d, hardware %d.%d", token.FirmwareVersion.Major, token.FirmwareVersion.Minor, token.HardwareVersion.Major, token.HardwareVersion.Minor), nil)
-	g.mechanisms(m, slot)
-	if !g.add("PIN", "can be tried", pinState(token)) {
+	g.mechanisms(ctx, m, token.slot)
+	if !g.add("PIN", "can be tried", pinState(token.TokenInfo)) {
 		m.release()
 		return
 	}
@@ -74,7 +84,7 @@ func (g *diagnosis) run(ctx context.Context, c Config) {
 		return
 	}
 	defer d.release()
-	g.add("sessions", sessionLimits(token, c.sessions()), sessionsFit(token, c.sessions()))
+	g.add("sessions", sessionLimits(token.TokenInfo, c.sessions()), sessionsFit(token.TokenInfo, c.sessions()))
 	t := &Token{device: d, store: c.Store, cache: c.Cache, keks: map[string]*kek{}}
 	g.encryption(ctx, t)
 	g.kek(ctx, t, c)
@@ -85,6 +95,15 @@ func (g *diagnosis) run(ctx context.Context, c Config) {
 		hardware = "not hardware: the token is a program, or does not say that it is a device"
 	}
 	g.add("protection", fmt.Sprintf("%s, %s", t.info.Protection, hardware), nil)
+}
+
+// ask puts a question to the module that needs no session. Like use, it waits no longer than ctx lasts.
+func ask[T any](ctx context.Context, m *module, question func() (T, error)) (T, error) {
+	m.running.Add(1)
+	return await(ctx, func() (T, error) {
+		defer m.running.Add(-1)
+		return question()
+	}, nil)
 }
 
 // needed are the mechanisms that this package calls.
@@ -101,9 +120,11 @@ var needed = []struct {
 	{pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", pkcs11.CKF_GENERATE_KEY_PAIR, "makes operators' keys"},
 }
 
-func (g *diagnosis) mechanisms(m *module, slot uint) {
+func (g *diagnosis) mechanisms(ctx context.Context, m *module, slot uint) {
 	for _, n := range needed {
-		info, err := m.raw.GetMechanismInfo(slot, []*pkcs11.Mechanism{pkcs11.NewMechanism(n.mechanism, nil)})
+		info, err := ask(ctx, m, func() (pkcs11.MechanismInfo, error) {
+			return m.raw.GetMechanismInfo(slot, []*pkcs11.Mechanism{pkcs11.NewMechanism(n.mechanism, nil)})
+		})
 		if isCode(err, pkcs11.CKR_MECHANISM_INVALID) || err == nil && info.Flags&n.flags != n.flags {
 			err = &Error{Fault: fmt.Sprintf("the token does not offer %s, which %s", n.name, n.use), Remedy: "allow it in the token's configuration (FIPS mode may forbid it), or use another token", is: hsm.ErrDenied}
 		}

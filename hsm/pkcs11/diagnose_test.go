@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"context"
 	"testing"
 
 	"github.com/miekg/pkcs11"
@@ -72,6 +73,32 @@ func TestDiagnoseFaults(t *testing.T) {
 	require.ErrorContains(t, pinState(pkcs11.TokenInfo{}), "no user PIN")
 	require.Error(t, sessionsFit(pkcs11.TokenInfo{MaxSessionCount: 16, MaxRwSessionCount: 8}, 4))
 	require.NoError(t, sessionsFit(pkcs11.TokenInfo{MaxSessionCount: 16, MaxRwSessionCount: 16}, 4))
+}
+
+// TestAsk holds that a question to a module that hangs ends with the context, and that the module is left as it is then.
+func TestAsk(t *testing.T) {
+	token := rsaToken(t)
+	m := token.device.module
+	ctx, cancel := context.WithCancel(t.Context())
+	release, ended := make(chan struct{}), make(chan struct{})
+	_, err := ask(ctx, m, func() (int, error) {
+		defer close(ended)
+		cancel()
+		<-release
+		return 1, nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
+	require.NotZero(t, m.running.Load())
+	close(release)
+	<-ended
+	n, err := ask(t.Context(), m, func() (int, error) { return 2, nil })
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+
+	for _, c := range Diagnose(ctx, Config{Module: softHSM(t), Token: mainToken, PIN: pin(userPIN)}) {
+		require.ErrorIs(t, c.Err, context.Canceled)
+	}
 }
 
 func TestIsSoftware(t *testing.T) {

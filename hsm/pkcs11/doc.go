@@ -49,10 +49,11 @@
 // # Staying up
 //
 // One session is parked to keep the login, a few others are opened when needed and kept. A lost session or login is set
-// right within the call that meets it. A token that is gone makes calls fail with hsm.ErrUnavailable, at once during
-// pauses of 0.1 to 5 seconds between attempts, until it is back. A PIN that was refused is not tried again, because tokens
-// lock: calls fail with hsm.ErrAuth until the token is opened anew. A call returns when its context ends, even if the
-// module hangs.
+// right within the call that meets it, three times if need be; after a fourth it fails with hsm.ErrUnavailable. A key that
+// only a lost login hides is never taken for one that is not there. A token that is gone makes calls fail with
+// hsm.ErrUnavailable, at once during pauses of 0.1 to 5 seconds between attempts, until it is back. A PIN that was refused
+// is not tried again, because tokens lock: calls fail with hsm.ErrAuth until the token is opened anew. A call returns when
+// its context ends, even if the module hangs; that is hsm.ErrUnavailable too.
 //
 // PKCS #11 logs in a process, not a caller. A second token opened on the same slot shares the login of the first, and its
 // PIN is then not checked.

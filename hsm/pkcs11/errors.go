@@ -145,7 +145,7 @@ func pinRemedy(code pkcs11.Error) string {
 	return "give the right PIN and open the token again; it is not tried a second time, because tokens lock after a few wrong ones"
 }
 
-// interrupted is the error of a call whose context ended before the token answered.
+// interrupted is the error of a call whose context ended before the token answered, or was asked.
 func interrupted(ctx context.Context) error {
 	return fmt.Errorf("pkcs11: the token did not answer in time: %w: %w", hsm.ErrUnavailable, ctx.Err())
 }

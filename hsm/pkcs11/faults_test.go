@@ -277,6 +277,24 @@ func TestHeaderRefused(t *testing.T) {
 	}
 }
 
+// TestKilledBeforeKEK opens a store whose first process died after it had claimed the store and before it made the key.
+func TestKilledBeforeKEK(t *testing.T) {
+	if testing.Short() {
+		t.Skip("Open waits for the other process")
+	}
+	c := config(t)
+	require.NoError(t, c.Store.SetHeader(t.Context(), nil, encodeHeader(c.KEK)))
+	used := config(t)
+	require.NoError(t, used.Store.SetHeader(t.Context(), nil, encodeHeader(used.KEK)))
+	require.NoError(t, used.Store.Put(t.Context(), store.Record{PublicKey: [48]byte{1}, Sealed: []byte{1}}))
+	require.ErrorIs(t, refused(t, used), hsm.ErrDenied, "the key of a store with records is not made anew")
+	token := openToken(t, c)
+	k, err := token.Generate(t.Context(), "")
+	require.NoError(t, err)
+	_, err = k.SignRoots(t.Context(), keyshare.Root{1})
+	require.NoError(t, err)
+}
+
 // TestDisabledKEK takes the key-encryption key away from a running signer, in another process.
 func TestDisabledKEK(t *testing.T) {
 	ctx := t.Context()
@@ -330,25 +348,31 @@ func TestBusyAndHung(t *testing.T) {
 	k, err := token.Generate(t.Context(), "")
 	require.NoError(t, err)
 	release, hung := make(chan struct{}), make(chan struct{})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-hung
+		cancel()
+	}()
 	dropped := make(chan int, 1)
 	_, err = use(ctx, token.device, "test", func(pkcs11.SessionHandle) (int, error) {
 		close(hung)
 		<-release
 		return 42, nil
 	}, func(late int) { dropped <- late })
-	<-hung
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, hsm.ErrUnavailable)
 
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = k.SignRoots(ctx, keyshare.Root{1})
+	_, err = token.RSA("x").PublicKey(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
 	require.ErrorContains(t, err, "all 1 sessions are in use")
 	close(release)
 	require.Equal(t, 42, <-dropped)
 	_, err = k.SignRoots(t.Context(), keyshare.Root{1})
 	require.NoError(t, err)
+	_, err = token.RSA("x").PublicKey(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "a session is free")
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
 }

@@ -70,6 +70,24 @@ func TestClasses(t *testing.T) {
 	require.Equal(t, attempts, calls, "sessions that are lost again and again")
 }
 
+// TestStuckSession gives up a session in which an operation goes on that nobody ends, and leaves it to nobody.
+func TestStuckSession(t *testing.T) {
+	token := rsaToken(t)
+	d := token.device
+	var stuck pkcs11.SessionHandle
+	inSession(t, token, func(raw *pkcs11.Ctx, session pkcs11.SessionHandle) error {
+		if stuck == 0 {
+			stuck = session
+			require.NoError(t, raw.FindObjectsInit(session, nil))
+			return raw.FindObjectsInit(session, nil)
+		}
+		require.NotEqual(t, stuck, session)
+		return nil
+	})
+	_, err := d.module.raw.GetSessionInfo(stuck)
+	require.ErrorIs(t, err, pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID), "it is closed")
+}
+
 // TestGone takes a token away: calls fail at once while it is away, and work when it is back.
 func TestGone(t *testing.T) {
 	token := rsaToken(t)
@@ -86,23 +104,26 @@ func TestGone(t *testing.T) {
 	d.which = selection{label: "taken out"}
 	d.healing.Unlock()
 	killSessions(t, token)
-	for range 3 {
+	begin := time.Now()
+	require.ErrorIs(t, work(), hsm.ErrUnavailable)
+	pauseEnds := func(then time.Time) { // instead of waiting for it
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		require.False(t, d.after.Before(begin.Add(d.pause)))
+		d.after = then
+	}
+	pauseEnds(time.Now().Add(time.Hour))
+	for range 2 {
 		require.ErrorIs(t, work(), hsm.ErrUnavailable)
 	}
-	d.mu.Lock()
-	pause, after := d.pause, d.after
-	d.mu.Unlock()
-	require.Equal(t, firstPause, pause, "within the pause the token is not looked for")
-	time.Sleep(time.Until(after))
+	require.Equal(t, firstPause, d.pause, "within the pause the token is not looked for")
+	pauseEnds(time.Now())
 	require.ErrorIs(t, work(), hsm.ErrUnavailable)
-	d.mu.Lock()
 	require.Equal(t, 2*firstPause, d.pause, "the pauses grow")
-	after = d.after
-	d.mu.Unlock()
 	d.healing.Lock()
 	d.which = there
 	d.healing.Unlock()
-	time.Sleep(time.Until(after))
+	pauseEnds(time.Now())
 	require.NoError(t, work())
 }
 

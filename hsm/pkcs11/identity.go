@@ -52,6 +52,7 @@ func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*cr
 		}
 		// The session's ticket bounds the calls, and the session shows whether somebody is logged in.
 		value, err = use(ctx, d, doing, func(session pkcs11.SessionHandle) (none T, err error) {
+			logins := d.module.begun.Load()
 			if err := d.loggedIn(session); err != nil {
 				return none, err
 			}
@@ -59,8 +60,8 @@ func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*cr
 			if err == nil {
 				return value, nil
 			}
-			if classify(err) == other { // such as a private key that is not found, because nobody is logged in any more
-				if err := d.loggedIn(session); err != nil {
+			if classify(err) == other { // such as a private key that is not found, because nobody was logged in any more
+				if err := d.stillLoggedIn(session, logins); err != nil {
 					return none, err
 				}
 			}

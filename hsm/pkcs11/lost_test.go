@@ -176,6 +176,18 @@ func TestNotLoggedIn(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, 3, calls)
+
+	_, err = withCrypto11(t.Context(), token, "test", func(*crypto11.Context) (struct{}, error) {
+		if calls++; calls == 4 {
+			if err := errors.Join(d.module.raw.Logout(d.parked), d.login()); err != nil { // by another call
+				return struct{}{}, err
+			}
+			return struct{}{}, errors.New("nothing found")
+		}
+		return struct{}{}, d.loggedIn(d.parked)
+	})
+	require.NoError(t, err)
+	require.Equal(t, 5, calls)
 }
 
 // TestLoggedOutMeanwhile loses the login while objects are searched.
@@ -233,6 +245,22 @@ func TestSharedLogin(t *testing.T) {
 	third := rsaToken(t)
 	require.NoError(t, second.Close())
 	inSession(t, third, func(_ *pkcs11.Ctx, session pkcs11.SessionHandle) error { return third.device.loggedIn(session) })
+}
+
+// TestMovedToken has a token come back in a slot where another part of the program has logged in: that login is not ended.
+func TestMovedToken(t *testing.T) {
+	for range 20 {
+		m, moved, stays := &module{}, &device{}, &device{}
+		m.join(moved, 1, true)
+		m.join(moved, 2, false)
+		require.False(t, m.leave(moved))
+		m.join(moved, 1, true)
+		m.join(stays, 1, false)
+		m.join(moved, 2, true)
+		require.True(t, m.leave(moved))
+		require.True(t, m.leave(stays), "made by the one that left before")
+		require.False(t, m.leave(stays))
+	}
 }
 
 // TestMadeOnce makes a call again that makes an RSA key, as when the session is lost right after the key was made.

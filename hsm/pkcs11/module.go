@@ -42,12 +42,14 @@ type module struct {
 
 	// churn keeps sessions of SoftHSM from being opened and closed while others are in use: version 2.6.1 dies of it
 	// now and then (SoftHSMv2 issue 688). That goes for the sessions of this package and of its contexts of crypto11, but
-	// not for questions that need no session of one's own (C_GetInfo, C_GetSessionInfo and the like), for the anchor, which
-	// comes before the first token and goes after the last, nor for what other parts of the program do.
+	// not for questions that need no session (C_GetInfo, C_GetTokenInfo and the like), for the anchor, which comes before the
+	// first token and goes after the last, nor for what other parts of the program do.
 	churn   sync.RWMutex
 	fragile bool
 
 	running atomic.Int64 // calls, some of which nobody may wait for any more
+
+	begun atomic.Uint64 // logins of this package, to any of its tokens
 
 	loginMu sync.Mutex
 	logins  map[uint]*login // by slot
@@ -194,12 +196,18 @@ func isCode(err error, code uint) bool {
 	return errors.As(err, &got) && uint(got) == code
 }
 
-// join notes that a device relies on the login at a slot, and whether it made it.
+// join notes that a device relies on the login at a slot, and no more on one where the token was before, and whether it
+// made it.
 func (m *module) join(d *device, slot uint, made bool) {
 	m.loginMu.Lock()
 	defer m.loginMu.Unlock()
 	if m.logins == nil {
 		m.logins = map[uint]*login{}
+	}
+	for other, l := range m.logins {
+		if other != slot {
+			m.drop(d, other, l)
+		}
 	}
 	l := m.logins[slot]
 	if l == nil {
@@ -216,13 +224,22 @@ func (m *module) leave(d *device) (logout bool) {
 	m.loginMu.Lock()
 	defer m.loginMu.Unlock()
 	for slot, l := range m.logins {
-		if l.devices[d] {
-			delete(l.devices, d)
-			if len(l.devices) == 0 {
-				logout = l.mine
-				delete(m.logins, slot)
-			}
+		if m.drop(d, slot, l) {
+			return l.mine
 		}
 	}
-	return logout
+	return false
+}
+
+// drop takes a device from those that rely on a login, and reports whether it was the last one.
+func (m *module) drop(d *device, slot uint, l *login) (last bool) {
+	if !l.devices[d] {
+		return false
+	}
+	delete(l.devices, d)
+	if len(l.devices) > 0 {
+		return false
+	}
+	delete(m.logins, slot)
+	return true
 }

@@ -284,17 +284,15 @@ func TestNativeHeals(t *testing.T) {
 func TestNativeHangs(t *testing.T) {
 	b, token := native(t)
 	k := generateNative(t, b, "key")
-	const delay = 2 * time.Second
-	set(t, token, testtoken.Behaviour{Delay: delay})
+	set(t, token, testtoken.Behaviour{Delay: time.Hour})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	begin := time.Now()
 	_, err := k.SignRoots(ctx, keyshare.Root{1})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorIs(t, err, hsm.ErrUnavailable)
-	require.Less(t, time.Since(begin), delay)
 	set(t, token, testtoken.Behaviour{})
 	require.NoError(t, hsm.TestSign(t.Context(), k))
+	require.NoError(t, token.Close(), "or closing the backend would wait for the call")
 }
 
 // TestNativeAbandoned holds that a Generate whose caller has gone is finished before the next one begins: both are of the

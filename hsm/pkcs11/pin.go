@@ -76,6 +76,7 @@ func (d *device) login() error {
 	case !keypad:
 		return &Error{Fault: "no PIN function given", Remedy: "set PIN in the configuration", is: hsm.ErrAuth}
 	}
+	d.module.begun.Add(1) // before what it counts can be seen
 	err := d.module.during(func() error { return d.module.cryptoki.login(parked, pin) })
 	already := isCode(err, pkcs11.CKR_USER_ALREADY_LOGGED_IN)
 	if err != nil && !already {

@@ -27,8 +27,12 @@ func (t *Token) Rotate(ctx context.Context, kek string) (rewrapped int, err erro
 	if err := errors.Join(checkKEKLabel(kek), t.usable(ctx)); err != nil {
 		return 0, err
 	}
-	t.rotating.Lock()
-	defer t.rotating.Unlock()
+	select {
+	case t.rotating <- struct{}{}:
+		defer func() { <-t.rotating }()
+	case <-ctx.Done():
+		return 0, fmt.Errorf("pkcs11: another rotation goes on: %w: %w", hsm.ErrUnavailable, ctx.Err())
+	}
 	if err := t.awaitKEK(ctx, kek, 0); missing(err) {
 		if err := t.generateKEK(ctx, kek); err != nil {
 			return 0, err

@@ -88,6 +88,20 @@ func TestRotate(t *testing.T) {
 	require.ErrorIs(t, err, hsm.ErrClosed)
 }
 
+// TestRotateWaits holds that a rotation waits for another one no longer than its context lasts.
+func TestRotateWaits(t *testing.T) {
+	c := config(t)
+	token := openToken(t, c)
+	token.rotating <- struct{}{}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := token.Rotate(ctx, c.KEK)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	<-token.rotating
+	_, err = token.Rotate(t.Context(), c.KEK)
+	require.NoError(t, err)
+}
+
 // failing is a store whose Replace fails after a number of calls, as a process that dies does.
 type failing struct {
 	store.Store

@@ -215,8 +215,8 @@ func written(plain []byte, n int) ([]byte, bool) {
 // Sign implements crypto.Signer for a digest: RSASSA-PKCS1-v1_5, or RSASSA-PSS with *rsa.PSSOptions, where the salt is as
 // long as the hash unless given. The randomness is the token's own.
 func (k *RSAKey) Sign(_ io.Reader, digest []byte, options crypto.SignerOpts) ([]byte, error) {
-	if options == nil || len(digest) != options.HashFunc().Size() {
-		return nil, errors.New("pkcs11: signature with RSA: expected options that name the hash, and a digest of its size")
+	if options == nil || !options.HashFunc().Available() || len(digest) != options.HashFunc().Size() {
+		return nil, errors.New("pkcs11: signature with RSA: expected options that name a hash that is linked in, and a digest of its size")
 	}
 	if pss, ok := options.(*rsa.PSSOptions); ok && pss.SaltLength == rsa.PSSSaltLengthAuto {
 		options = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: pss.Hash}

@@ -106,8 +106,10 @@ func requireRSASigns(t *testing.T, k *RSAKey, public *rsa.PublicKey) {
 	}
 	_, err = k.Sign(nil, digest[:31], crypto.SHA256)
 	require.ErrorContains(t, err, "digest of its size")
-	_, err = k.Sign(nil, digest[:], nil)
-	require.Error(t, err)
+	for _, options := range []crypto.SignerOpts{nil, crypto.Hash(0), crypto.Hash(99), &rsa.PSSOptions{}} {
+		_, err = k.Sign(nil, digest[:], options)
+		require.ErrorContains(t, err, "expected options")
+	}
 }
 
 func TestRSARefused(t *testing.T) {

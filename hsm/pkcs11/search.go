@@ -5,15 +5,16 @@ package pkcs11
 import "github.com/miekg/pkcs11"
 
 // search returns the objects that have all the attributes. Private ones are hidden from who is not logged in, which is no
-// error of PKCS #11. So the login is looked at before, and again if there is nothing: what is not there is believed only
-// if nobody can have hidden it.
+// error of PKCS #11. So the login is looked at before, and again if there is nothing: that an object is not there is
+// believed only if it was not hidden at any time.
 func (d *device) search(session pkcs11.SessionHandle, attributes ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
+	logins := d.module.begun.Load()
 	if err := d.loggedIn(session); err != nil {
 		return nil, err
 	}
 	found, err := d.searchAny(session, attributes)
 	if err == nil && len(found) == 0 {
-		err = d.loggedIn(session)
+		err = d.stillLoggedIn(session, logins)
 	}
 	return found, err
 }

@@ -34,7 +34,7 @@ type Token struct {
 	closed   bool
 	identity *identity // what crypto11 needs; nil before the first use
 
-	rotating sync.Mutex // one rotation at a time
+	rotating chan struct{} // a ticket for the one rotation at a time
 }
 
 // Open loads the module, finds the token, logs in, and tries out what it will need: the store's key-encryption key is
@@ -57,7 +57,7 @@ func open(ctx context.Context, c Config) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Token{device: opened, store: c.Store, cache: c.Cache, keks: map[string]*kek{}}
+	t := &Token{device: opened, store: c.Store, cache: c.Cache, keks: map[string]*kek{}, rotating: make(chan struct{}, 1)}
 	t.info = t.measure()
 	if t.store != nil {
 		if err := t.prepareStore(ctx, c); err != nil {

@@ -368,13 +368,22 @@ func TestFaults(t *testing.T) {
 func TestConcurrent(t *testing.T) {
 	c := start(t)
 	_, private := c.generate(true, "")
-	const delay, callers = 100 * time.Millisecond, 8
-	require.NoError(t, c.token.Set(testtoken.Behaviour{Delay: delay}))
-	sessions := make([]pkcs11.SessionHandle, callers)
+	sessions := make([]pkcs11.SessionHandle, 8)
 	for i := range sessions {
 		sessions[i] = c.open()
 	}
-	begin := time.Now()
+	require.NoError(t, c.token.Set(testtoken.Behaviour{Delay: time.Hour}))
+	hung := make(chan error)
+	go func() {
+		_, err := c.sign(c.session, private, keyshare.Root{1})
+		hung <- err
+	}()
+	for counts := (testtoken.Counts{}); counts.Signatures == 0; { // until the token has begun
+		var err error
+		counts, err = c.token.Counts()
+		require.NoError(t, err)
+	}
+	require.NoError(t, c.token.Set(testtoken.Behaviour{}))
 	var group sync.WaitGroup
 	for i, s := range sessions {
 		group.Go(func() {
@@ -385,7 +394,8 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	group.Wait()
-	require.Less(t, time.Since(begin), callers*delay)
+	require.NoError(t, c.token.Close())
+	require.Equal(t, code(pkcs11.CKR_DEVICE_REMOVED), <-hung)
 }
 
 // TestFinalize holds that C_Finalize ends an application: its sessions, its login and its session objects.

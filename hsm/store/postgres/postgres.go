@@ -15,7 +15,7 @@
 // Version 12 or later. Every connection asks for synchronous commits, so what a call has stored is on the server's disk
 // when it returns, whatever the server's default. On a cluster that fails over, configure synchronous replication, or a
 // key that was generated just before a failover may be lost together with the primary. The user needs the right to
-// select, insert, update and delete, and to create the tables once.
+// select, insert, update and delete, and whoever opens the first set of a database the right to create tables.
 //
 // Who can write to the database can delete keys and put back old records, and cannot make a record that opens to a wrong
 // key. Nothing in it is secret without the token.
@@ -82,10 +82,16 @@ func Open(ctx context.Context, connection, set string) (*Store, error) {
 	}
 	s := &Store{pool: pool, set: set}
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, schema, pgx.QueryExecModeSimpleProtocol); err != nil {
+		// Who may not make tables may not ask to make them where they are missing either.
+		var made bool
+		err := tx.QueryRow(ctx, `SELECT to_regclass('dvkeys_sets') IS NOT NULL AND to_regclass('dvkeys_records') IS NOT NULL`).Scan(&made)
+		if err == nil && !made {
+			_, err = tx.Exec(ctx, schema, pgx.QueryExecModeSimpleProtocol)
+		}
+		if err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO dvkeys_sets (name) VALUES ($1) ON CONFLICT DO NOTHING`, set)
+		_, err = tx.Exec(ctx, `INSERT INTO dvkeys_sets (name) VALUES ($1) ON CONFLICT DO NOTHING`, set)
 		return err
 	})
 	if err != nil {
@@ -102,6 +108,9 @@ func (s *Store) Header(ctx context.Context) (header []byte, err error) {
 	})
 	if errors.Is(err, hsm.ErrNotFound) {
 		return nil, fmt.Errorf("postgres: %w: the row of the set %q is gone", hsm.ErrCorrupt, s.set)
+	}
+	if err == nil && header != nil && store.CheckHeader(header) != nil {
+		return nil, fmt.Errorf("postgres: %w: the header of the set %q has %d bytes", hsm.ErrCorrupt, s.set, len(header))
 	}
 	return header, err
 }
@@ -277,10 +286,10 @@ func translate(what string, err error) error {
 	case errors.As(err, &refused):
 		// The server's message alone: its detail may quote a row.
 		text := fmt.Sprintf("%s (SQLSTATE %s)", refused.Message, refused.Code)
-		switch refused.Code[:2] {
+		switch refused.Code[:min(2, len(refused.Code))] {
 		case "28": // invalid authorization
 			return fmt.Errorf("postgres: %s: %w: %s", what, hsm.ErrAuth, text)
-		case "08", "40", "53", "55", "57", "58": // connection, transaction rolled back, resources, state, operator, system
+		case "08", "25", "40", "53", "55", "57", "58": // connection, read-only server, transaction rolled back, resources, state, operator, system
 			return fmt.Errorf("postgres: %s: %w: %s", what, hsm.ErrUnavailable, text)
 		case "42": // privileges and syntax
 			return fmt.Errorf("postgres: %s: %w: %s", what, hsm.ErrDenied, text)

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"testing"
@@ -85,6 +86,10 @@ func TestDamage(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Get(t.Context(), r.PublicKey)
 	require.ErrorIs(t, err, hsm.ErrCorrupt)
+	_, err = admin.Exec(t.Context(), `UPDATE dvkeys_sets SET header = convert_to(repeat('x', 2049), 'UTF8')`)
+	require.NoError(t, err)
+	_, err = s.Header(t.Context())
+	require.ErrorIs(t, err, hsm.ErrCorrupt)
 	_, err = admin.Exec(t.Context(), `DELETE FROM dvkeys_records; DELETE FROM dvkeys_sets`)
 	require.NoError(t, err)
 	_, err = s.Header(t.Context())
@@ -111,4 +116,43 @@ func TestOpenRefused(t *testing.T) {
 	cancel()
 	_, err = postgres.Open(ctx, "host="+t.TempDir(), "set")
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestRestrictedUser opens a set whose tables another user has made, and who may not make any.
+func TestRestrictedUser(t *testing.T) {
+	connection := pgtest.Database(t)
+	owner, err := postgres.Open(t.Context(), connection, "set")
+	require.NoError(t, err)
+	defer owner.Close()
+	admin, err := pgx.Connect(t.Context(), connection)
+	require.NoError(t, err)
+	defer admin.Close(t.Context())
+	_, err = admin.Exec(t.Context(), `DROP ROLE IF EXISTS signer; CREATE ROLE signer LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON dvkeys_sets, dvkeys_records TO signer`)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		admin, err := pgx.Connect(context.Background(), connection)
+		require.NoError(t, err)
+		_, err = admin.Exec(context.Background(), `DROP OWNED BY signer; DROP ROLE signer`)
+		require.NoError(t, errors.Join(err, admin.Close(context.Background())))
+	})
+	s, err := postgres.Open(t.Context(), connection+" user=signer", "set")
+	require.NoError(t, err)
+	defer s.Close()
+	r := store.Record{PublicKey: [48]byte{1}, Label: "a", Sealed: []byte("x")}
+	require.NoError(t, s.Put(t.Context(), r))
+	require.NoError(t, s.Replace(t.Context(), r.PublicKey, r.Sealed, []byte("y")))
+	require.NoError(t, s.Delete(t.Context(), r.PublicKey))
+	require.NoError(t, s.SetHeader(t.Context(), nil, []byte("x")))
+}
+
+// TestReadOnly writes to a server that takes no writes, as a standby does after it was the primary.
+func TestReadOnly(t *testing.T) {
+	connection := pgtest.Database(t)
+	s, err := postgres.Open(t.Context(), connection, "set")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, err = postgres.Open(t.Context(), connection+" default_transaction_read_only=on", "set")
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
+	require.ErrorContains(t, err, "read-only")
 }
