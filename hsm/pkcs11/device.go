@@ -66,6 +66,18 @@ func openDevice(m *module, which selection, pin PIN, sessions int) (*device, err
 // lost, the login gone or an object's handle void, it sets that right and runs call again, so call must be one that did
 // nothing when it fails so. What comes too late, after ctx has ended, is given to drop.
 func use[T any](ctx context.Context, d *device, doing string, call func(pkcs11.SessionHandle) (T, error), drop func(T)) (value T, err error) {
+	return useHolding(ctx, d, d.module.during, doing, call, drop)
+}
+
+// useAlone is use for a call that makes or removes objects.
+func useAlone(ctx context.Context, d *device, doing string, call func(pkcs11.SessionHandle) error) error {
+	_, err := useHolding(ctx, d, d.module.changing, doing, func(session pkcs11.SessionHandle) (struct{}, error) {
+		return struct{}{}, call(session)
+	}, nil)
+	return err
+}
+
+func useHolding[T any](ctx context.Context, d *device, hold holding, doing string, call func(pkcs11.SessionHandle) (T, error), drop func(T)) (value T, err error) {
 	select {
 	case <-d.free:
 	default:
@@ -86,7 +98,7 @@ func use[T any](ctx context.Context, d *device, doing string, call func(pkcs11.S
 			d.module.running.Add(-1)
 			d.free <- struct{}{}
 		}()
-		return attempt(ctx, d, doing, call)
+		return attempt(ctx, d, hold, doing, call)
 	}, drop)
 }
 
@@ -94,7 +106,7 @@ func use[T any](ctx context.Context, d *device, doing string, call func(pkcs11.S
 // times succeeds.
 const attempts = 4
 
-func attempt[T any](ctx context.Context, d *device, doing string, call func(pkcs11.SessionHandle) (T, error)) (value T, err error) {
+func attempt[T any](ctx context.Context, d *device, hold holding, doing string, call func(pkcs11.SessionHandle) (T, error)) (value T, err error) {
 	for range attempts {
 		if err = d.heal(); err != nil {
 			return value, err
@@ -102,7 +114,7 @@ func attempt[T any](ctx context.Context, d *device, doing string, call func(pkcs
 		if ctx.Err() != nil { // the caller has gone
 			return value, interrupted(ctx)
 		}
-		if value, err = attemptOnce(d, call); err == nil {
+		if value, err = attemptOnce(d, hold, call); err == nil {
 			return value, nil
 		}
 		class := classify(err)
@@ -117,12 +129,12 @@ func attempt[T any](ctx context.Context, d *device, doing string, call func(pkcs
 	return none, explain(doing, err)
 }
 
-func attemptOnce[T any](d *device, call func(pkcs11.SessionHandle) (T, error)) (value T, err error) {
+func attemptOnce[T any](d *device, hold holding, call func(pkcs11.SessionHandle) (T, error)) (value T, err error) {
 	session, line, err := d.take()
 	if err != nil {
 		return value, err
 	}
-	err = d.module.during(func() (err error) {
+	err = hold(func() (err error) {
 		value, err = call(session)
 		return err
 	})

@@ -170,7 +170,7 @@ func sessionLimits(token pkcs11.TokenInfo, sessions int) string {
 
 // encryption tries AES-GCM with a key that lasts as long as the session.
 func (g *diagnosis) encryption(ctx context.Context, t *Token) {
-	_, err := use(ctx, t.device, "AES-GCM", func(session pkcs11.SessionHandle) (struct{}, error) {
+	err := useAlone(ctx, t.device, "AES-GCM", func(session pkcs11.SessionHandle) error {
 		raw := t.device.module.raw
 		key, err := raw.GenerateKey(session, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, []*pkcs11.Attribute{
 			pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_AES),
@@ -178,11 +178,11 @@ func (g *diagnosis) encryption(ctx context.Context, t *Token) {
 			pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, true),
 		})
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		_, err = t.tryKEK(session, "of this session", key)
-		return struct{}{}, errors.Join(err, raw.DestroyObject(session, key))
-	}, nil)
+		return errors.Join(err, raw.DestroyObject(session, key))
+	})
 	g.add("AES-GCM", "12-byte IV, 16-byte tag, associated data: tried", err)
 }
 
@@ -208,7 +208,7 @@ func (g *diagnosis) kek(ctx context.Context, t *Token, c Config) {
 
 // rsa tries decryption with an RSA key pair that lasts as long as the session.
 func (g *diagnosis) rsa(ctx context.Context, t *Token) {
-	_, err := use(ctx, t.device, "RSA decryption", func(session pkcs11.SessionHandle) (struct{}, error) { return struct{}{}, t.trySessionRSA(session) }, nil)
+	err := useAlone(ctx, t.device, "RSA decryption", t.trySessionRSA)
 	g.add("RSA decryption", "RSA-2048, PKCS #1 v1.5: tried", err)
 }
 

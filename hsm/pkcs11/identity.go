@@ -33,9 +33,9 @@ type failed struct{ cause error }
 
 func (f failed) Error() string { return f.cause.Error() }
 
-// withCrypto11 runs f with the token's context of crypto11, and again with a new one if that was dead, so f must be one
+// withCrypto11 runs f, in the module's hold, with the token's context of crypto11, and again with a new one if that was dead, so f must be one
 // that can be run again.
-func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*crypto11.Context) (T, error)) (value T, err error) {
+func withCrypto11[T any](ctx context.Context, t *Token, hold holding, doing string, f func(*crypto11.Context) (T, error)) (value T, err error) {
 	id, err := t.crypto11()
 	if err != nil {
 		return value, err
@@ -51,7 +51,7 @@ func withCrypto11[T any](ctx context.Context, t *Token, doing string, f func(*cr
 			return value, err
 		}
 		// The session's ticket bounds the calls, and the session shows whether somebody is logged in.
-		value, err = use(ctx, d, doing, func(session pkcs11.SessionHandle) (none T, err error) {
+		value, err = useHolding(ctx, d, hold, doing, func(session pkcs11.SessionHandle) (none T, err error) {
 			logins := d.module.begun.Load()
 			if err := d.loggedIn(session); err != nil {
 				return none, err

@@ -27,7 +27,7 @@ func TestDetachedUnderCall(t *testing.T) {
 	first := make(chan error, 1)
 	runs := 0
 	go func() {
-		_, err := withCrypto11(ctx, token, "test", func(c *crypto11.Context) (int, error) {
+		_, err := withCrypto11(ctx, token, token.device.module.during, "test", func(c *crypto11.Context) (int, error) {
 			if runs++; runs == 1 {
 				in <- c
 				<-fail
@@ -43,7 +43,7 @@ func TestDetachedUnderCall(t *testing.T) {
 	id.detach(m, c)
 	second := make(chan error, 1)
 	go func() {
-		_, err := withCrypto11(ctx, token, "test", func(*crypto11.Context) (int, error) { return 0, nil })
+		_, err := withCrypto11(ctx, token, token.device.module.during, "test", func(*crypto11.Context) (int, error) { return 0, nil })
 		second <- err
 	}()
 	require.Eventually(t, func() bool { // the second call makes its context, for which it waits until the first has ended
@@ -59,12 +59,12 @@ func TestDetachedUnderCall(t *testing.T) {
 	require.NoError(t, <-first, "the call runs again, with the new context")
 	require.Equal(t, 2, runs)
 
-	_, err = withCrypto11(ctx, token, "test", func(*crypto11.Context) (int, error) { return 0, errFailed })
+	_, err = withCrypto11(ctx, token, token.device.module.during, "test", func(*crypto11.Context) (int, error) { return 0, errFailed })
 	require.ErrorIs(t, err, errFailed, "nobody threw the context away")
 	start := time.Now()
 	require.NoError(t, token.Close())
 	require.Less(t, time.Since(start), patience)
-	_, err = withCrypto11(ctx, token, "test", func(*crypto11.Context) (int, error) { return 0, nil })
+	_, err = withCrypto11(ctx, token, token.device.module.during, "test", func(*crypto11.Context) (int, error) { return 0, nil })
 	require.ErrorIs(t, err, hsm.ErrClosed)
 }
 
@@ -102,7 +102,7 @@ func TestFinalizeUnderCall(t *testing.T) {
 
 	token = rsaToken(t)
 	require.Same(t, anchor, m.anchor)
-	_, err := withCrypto11(t.Context(), token, "test", func(*crypto11.Context) (int, error) { return 0, nil })
+	_, err := withCrypto11(t.Context(), token, token.device.module.during, "test", func(*crypto11.Context) (int, error) { return 0, nil })
 	require.NoError(t, err)
 	m.running.Add(-1)
 	require.NoError(t, token.Close())

@@ -195,7 +195,7 @@ func (t *Token) decrypt(session pkcs11.SessionHandle, key pkcs11.ObjectHandle, c
 func (t *Token) generateKEK(ctx context.Context, label string) error {
 	id := make([]byte, 16)
 	rand.Read(id)
-	_, err := use(ctx, t.device, fmt.Sprintf("generating key-encryption key %q", label), func(session pkcs11.SessionHandle) (struct{}, error) {
+	return useAlone(ctx, t.device, fmt.Sprintf("generating key-encryption key %q", label), func(session pkcs11.SessionHandle) error {
 		_, err := t.device.module.raw.GenerateKey(session, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, []*pkcs11.Attribute{
 			pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
 			pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_AES),
@@ -214,7 +214,6 @@ func (t *Token) generateKEK(ctx context.Context, label string) error {
 			pkcs11.NewAttribute(pkcs11.CKA_LABEL, label),
 			pkcs11.NewAttribute(pkcs11.CKA_ID, id),
 		})
-		return struct{}{}, err
-	}, nil)
-	return err
+		return err
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/ThalesGroup/crypto11"
@@ -158,14 +159,14 @@ func TestNotLoggedIn(t *testing.T) {
 	require.Equal(t, notLoggedIn, err, "there may be others with the label")
 	d.put(session, line)
 	calls := 0
-	_, err = withCrypto11(t.Context(), token, "test", func(*crypto11.Context) (struct{}, error) {
+	_, err = withCrypto11(t.Context(), token, token.device.module.during, "test", func(*crypto11.Context) (struct{}, error) {
 		calls++
 		return struct{}{}, d.loggedIn(d.parked)
 	})
 	require.NoError(t, err)
 	require.Equal(t, 1, calls)
 
-	_, err = withCrypto11(t.Context(), token, "test", func(*crypto11.Context) (struct{}, error) {
+	_, err = withCrypto11(t.Context(), token, token.device.module.during, "test", func(*crypto11.Context) (struct{}, error) {
 		if calls++; calls == 2 {
 			if err := d.module.raw.Logout(d.parked); err != nil {
 				return struct{}{}, err
@@ -177,7 +178,7 @@ func TestNotLoggedIn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, calls)
 
-	_, err = withCrypto11(t.Context(), token, "test", func(*crypto11.Context) (struct{}, error) {
+	_, err = withCrypto11(t.Context(), token, token.device.module.during, "test", func(*crypto11.Context) (struct{}, error) {
 		if calls++; calls == 4 {
 			if err := errors.Join(d.module.raw.Logout(d.parked), d.login()); err != nil { // by another call
 				return struct{}{}, err
@@ -220,7 +221,7 @@ func TestLostWithCrypto11(t *testing.T) {
 	calls := 0
 	failing := func(times int) error {
 		calls = 0
-		_, err := withCrypto11(t.Context(), token, "test", func(c *crypto11.Context) (struct{}, error) {
+		_, err := withCrypto11(t.Context(), token, token.device.module.during, "test", func(c *crypto11.Context) (struct{}, error) {
 			if calls++; calls <= times {
 				return struct{}{}, pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID)
 			}
@@ -247,6 +248,51 @@ func TestSharedLogin(t *testing.T) {
 	inSession(t, third, func(_ *pkcs11.Ctx, session pkcs11.SessionHandle) error { return third.device.loggedIn(session) })
 }
 
+// TestMadeAlone makes keys while others are used, which SoftHSM does not always survive.
+func TestMadeAlone(t *testing.T) {
+	token := rsaToken(t)
+	d := token.device
+	require.True(t, d.module.fragile)
+	require.NoError(t, useAlone(t.Context(), d, "test", func(pkcs11.SessionHandle) error {
+		if d.module.churn.TryRLock() {
+			return errors.New("other calls run meanwhile")
+		}
+		return nil
+	}))
+	operator, err := token.GenerateRSA(t.Context(), unique("made before"))
+	require.NoError(t, err)
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			digest := sha256.Sum256([]byte("message"))
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := operator.Sign(nil, digest[:], crypto.SHA256); err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := token.RSA(operator.label).PublicKey(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 20 {
+		if err := token.generateKEK(t.Context(), unique("made")); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(stop)
+	group.Wait()
+}
+
 // TestMovedToken has a token come back in a slot where another part of the program has logged in: that login is not ended.
 func TestMovedToken(t *testing.T) {
 	for range 20 {
@@ -267,7 +313,7 @@ func TestMovedToken(t *testing.T) {
 func TestMadeOnce(t *testing.T) {
 	token := rsaToken(t)
 	id, label := []byte(unique("id")), unique("generated once")
-	_, err := withCrypto11(t.Context(), token, "test", func(c *crypto11.Context) (struct{}, error) {
+	_, err := withCrypto11(t.Context(), token, token.device.module.during, "test", func(c *crypto11.Context) (struct{}, error) {
 		return struct{}{}, errors.Join(generateRSA(c, id, label), generateRSA(c, id, label))
 	})
 	require.NoError(t, err)

@@ -41,7 +41,8 @@ type module struct {
 	anchor *crypto11.Context // nil if the library was initialized by others
 
 	// churn keeps sessions of SoftHSM from being opened and closed while others are in use: version 2.6.1 dies of it
-	// now and then (SoftHSMv2 issue 688). That goes for the sessions of this package and of its contexts of crypto11, but
+	// now and then (SoftHSMv2 issue 688). Nor are objects made or removed meanwhile: that fails now and then, with
+	// CKR_GENERAL_ERROR (issue 573). That goes for the sessions of this package and of its contexts of crypto11, but
 	// not for questions that need no session (C_GetInfo, C_GetTokenInfo and the like), for the anchor, which comes before the
 	// first token and goes after the last, nor for what other parts of the program do.
 	churn   sync.RWMutex
@@ -174,14 +175,17 @@ func (m *module) anchored() bool {
 	return m.anchor != nil
 }
 
-// during runs a call that uses sessions, while none is opened or closed if the library is fragile.
+// holding is during or changing: how a call is run.
+type holding = func(call func() error) error
+
+// during runs a call that uses sessions, while none is opened or closed, and no object made, if the library is fragile.
 func (m *module) during(call func() error) error {
 	m.churn.RLock()
 	defer m.churn.RUnlock()
 	return call()
 }
 
-// changing runs a call that opens or closes sessions.
+// changing runs a call that opens or closes sessions, or makes or removes objects.
 func (m *module) changing(call func() error) error {
 	if !m.fragile {
 		return m.during(call)

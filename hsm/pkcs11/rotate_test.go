@@ -241,7 +241,7 @@ func TestSoak(t *testing.T) {
 	}
 	for i := range rounds {
 		_, err := token.Rotate(ctx, fmt.Sprintf("%s-%d", c.KEK, i%3))
-		require.NoError(t, err)
+		require.NoError(t, err, "round %d", i)
 		killSessions(t, token)
 		for _, ended := range made {
 			for n := ended.Load(); ended.Load() < n+2 && ended.Load() < math.MaxInt64; { // the call that was under way, and a whole one

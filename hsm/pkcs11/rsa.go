@@ -227,7 +227,7 @@ func (k *RSAKey) Sign(_ io.Reader, digest []byte, options crypto.SignerOpts) ([]
 		return nil, err
 	}
 	digest = bytes.Clone(digest)
-	return withCrypto11(ctx, k.token, k.doing("signing with"), func(c *crypto11.Context) ([]byte, error) {
+	return withCrypto11(ctx, k.token, k.token.device.module.during, k.doing("signing with"), func(c *crypto11.Context) ([]byte, error) {
 		private, err := c.FindRSAPrivateKeys(nil, []byte(k.label))
 		if err == nil {
 			err = k.only(len(private))

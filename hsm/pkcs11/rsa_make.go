@@ -29,7 +29,7 @@ func (t *Token) GenerateRSA(ctx context.Context, label string) (*RSAKey, error) 
 	}
 	id := make([]byte, 16)
 	rand.Read(id)
-	_, err := withCrypto11(ctx, t, fmt.Sprintf("generating RSA key %q", label), func(c *crypto11.Context) (struct{}, error) {
+	_, err := withCrypto11(ctx, t, t.device.module.changing, fmt.Sprintf("generating RSA key %q", label), func(c *crypto11.Context) (struct{}, error) {
 		return struct{}{}, generateRSA(c, id, label)
 	})
 	if err != nil {
@@ -87,9 +87,9 @@ func (t *Token) ImportRSA(ctx context.Context, label string, k *rsa.PrivateKey) 
 	k.Precompute()
 	id := make([]byte, 16)
 	rand.Read(id)
-	_, err := use(ctx, t.device, fmt.Sprintf("importing RSA key %q", label), func(session pkcs11.SessionHandle) (struct{}, error) {
-		return struct{}{}, t.createRSA(session, id, label, k)
-	}, nil)
+	err := useAlone(ctx, t.device, fmt.Sprintf("importing RSA key %q", label), func(session pkcs11.SessionHandle) error {
+		return t.createRSA(session, id, label, k)
+	})
 	if err != nil {
 		return nil, err
 	}
