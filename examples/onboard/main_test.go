@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -371,7 +372,13 @@ func TestCorrupted(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	_, err := program("-verify", "-out", good)
+	// All faults of both files are named.
+	_, err := program("-verify", "-out", good, "-withdrawal", exampleOwner, "-owner", examplePod)
+	for i := range 3 {
+		require.ErrorContains(t, err, fmt.Sprintf("dvkeys: %s: deposit %d: withdrawal to %s, expected %s", filepath.Base(match(t, good, deposit)), i, examplePod, exampleOwner))
+		require.ErrorContains(t, err, fmt.Sprintf("dvkeys: %s: ssv: shares[%d].data.ownerAddress: is %s, want %s", filepath.Base(match(t, good, shares)), i, exampleOwner, examplePod))
+	}
+	_, err = program("-verify", "-out", good)
 	require.NoError(t, err, "the original still verifies")
 	_, err = program("-verify", "-out", good, "-passphrase-file", pass)
 	require.NoError(t, err, "its keys open")
