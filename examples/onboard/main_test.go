@@ -95,6 +95,20 @@ func TestSameKeysAgain(t *testing.T) {
 	require.Equal(t, deposits(t, a), deposits(t, b), "the same spec gives the same validators")
 }
 
+// TestOperatorFiles gives the operators in each of the three forms: all mean the same.
+func TestOperatorFiles(t *testing.T) {
+	dir, _ := onboarded(t, "-validators", "1")
+	list := strings.ReplaceAll(string(read(t, operators)), `"operatorKey"`, `"ip":"https://operator:3030","public_key"`)
+	info := filepath.Join(t.TempDir(), "operators_info.json")
+	replace(t, info, []byte(list))
+	for _, file := range []string{info, match(t, dir, "keyshares-*.json")} {
+		again := filepath.Join(t.TempDir(), "out")
+		_, err := program("-out", again, "-operators", file, "-passphrase-file", passphrase(t), "-keys", filepath.Join(dir, "keys.db"), "-validators", "1")
+		require.NoError(t, err, file)
+		require.Equal(t, deposits(t, dir), deposits(t, again), "the same spec gives the same validators")
+	}
+}
+
 func TestMnemonic(t *testing.T) {
 	words := filepath.Join(t.TempDir(), "words")
 	require.NoError(t, os.WriteFile(words, []byte(strings.Repeat("abandon ", 11)+"about\n"), 0o600))
