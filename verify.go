@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/keyshare/ssv"
@@ -40,7 +41,9 @@ type Expect struct {
 // order; and that every transaction is what these files make it.
 //
 // What it can not see is whether a ciphertext opens to its share: only the operator
-// can, with ssv.OpenShare. The error names each fault and its file.
+// can, with ssv.OpenShare. The error joins all faults, each with its file. Only when
+// deposits and keyshares are right by themselves they are compared with one another,
+// and only when they agree the transactions are.
 func VerifyFiles(dir string, e *Expect) error {
 	if e == nil {
 		e = &Expect{}
@@ -58,25 +61,40 @@ func VerifyFiles(dir string, e *Expect) error {
 		return fmt.Errorf("dvkeys: %s: writing was interrupted and not finished", dir)
 	}
 	deposits, network, err := verifyDeposits(found[0], e)
-	if err != nil {
-		return fmt.Errorf("dvkeys: %s: %w", filepath.Base(found[0]), err)
-	}
-	file, err := verifyKeyShares(found[1], e)
-	if err != nil {
-		return fmt.Errorf("dvkeys: %s: %w", filepath.Base(found[1]), err)
+	file, err2 := verifyKeyShares(found[1], e)
+	if err := errors.Join(inFile(found[0], err), inFile(found[1], err2)); err != nil {
+		return err
 	}
 	if len(file.Items) != len(deposits) {
 		return fmt.Errorf("dvkeys: %d validators in the keyshares, %d in the deposits", len(file.Items), len(deposits))
 	}
+	var faults []error
 	for i := range deposits {
 		if a, b := deposits[i].PublicKey, file.Items[i].Payload.PublicKey; a != b {
-			return fmt.Errorf("dvkeys: validator %d is %s in the deposits and %s in the keyshares", i+1, a, b)
+			faults = append(faults, fmt.Errorf("dvkeys: validator %d is %s in the deposits and %s in the keyshares", i, a, b))
 		}
 	}
-	if err := verifyTransactions(found[2], network, file, deposits, e); err != nil {
-		return fmt.Errorf("dvkeys: %s: %w", transactionsName, err)
+	if faults != nil {
+		return errors.Join(faults...)
 	}
-	return nil
+	return inFile(found[2], verifyTransactions(found[2], network, file, deposits, e))
+}
+
+// inFile names the file before each of the errors that are joined in err, if any.
+func inFile(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	faults := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		if all := errors.Join(joined.Unwrap()...); all != nil && all.Error() == err.Error() { // no text of its own
+			faults = slices.Clone(joined.Unwrap())
+		}
+	}
+	for i, fault := range faults {
+		faults[i] = fmt.Errorf("dvkeys: %s: %w", filepath.Base(path), fault)
+	}
+	return errors.Join(faults...)
 }
 
 // readFile reads a file of a folder that may come from anybody: opening a pipe would
@@ -111,24 +129,26 @@ func verifyDeposits(path string, e *Expect) ([]*signer.DepositData, *signer.Netw
 	if err != nil {
 		return nil, nil, err
 	}
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if e.Count != 0 && len(deposits) != e.Count {
-		return nil, nil, fmt.Errorf("%d deposits, expected %d", len(deposits), e.Count)
+		fault("%d deposits, expected %d", len(deposits), e.Count)
 	}
 	for i, d := range deposits {
 		if to, _ := d.WithdrawalCredentials.Address(); !e.Withdrawal.IsZero() && to != e.Withdrawal {
-			return nil, nil, fmt.Errorf("deposit %d: withdrawal to %s, expected %s", i+1, to, e.Withdrawal)
+			fault("deposit %d: withdrawal to %s, expected %s", i, to, e.Withdrawal)
 		}
 		if e.Amount != 0 && d.Amount != e.Amount {
-			return nil, nil, fmt.Errorf("deposit %d: amount %s, expected %s", i+1, d.Amount, e.Amount)
+			fault("deposit %d: amount %s, expected %s", i, network.FormatAmount(d.Amount), network.FormatAmount(e.Amount))
 		}
-		if prefix := d.WithdrawalCredentials[0]; e.Compounding != nil && *e.Compounding != (prefix == 2) {
-			return nil, nil, fmt.Errorf("deposit %d: 0x%02x withdrawal credentials, expected the other type", i+1, prefix)
+		if prefix := d.WithdrawalCredentials.Prefix(); e.Compounding != nil && *e.Compounding != (prefix == signer.PrefixCompounding) {
+			fault("deposit %d: %v withdrawal credentials, expected the other type", i, prefix)
 		}
 		if d.WithdrawalCredentials != deposits[0].WithdrawalCredentials {
-			return nil, nil, fmt.Errorf("deposit %d: withdrawal credentials %s differ from the first deposit's %s", i+1, d.WithdrawalCredentials, deposits[0].WithdrawalCredentials)
+			fault("deposit %d: withdrawal credentials %s differ from the first deposit's %s", i, d.WithdrawalCredentials, deposits[0].WithdrawalCredentials)
 		}
 	}
-	return deposits, network, nil
+	return deposits, network, errors.Join(faults...)
 }
 
 func verifyKeyShares(path string, e *Expect) (*ssv.File, error) {
@@ -204,12 +224,13 @@ func verifyTransactions(path string, n *signer.Network, file *ssv.File, deposits
 	if len(got.Transactions) != len(want.Transactions) {
 		return fmt.Errorf("%d transactions, expected %d", len(got.Transactions), len(want.Transactions))
 	}
+	var faults []error
 	for i, tx := range got.Transactions {
 		if err := compare(tx, want.Transactions[i]); err != nil {
-			return fmt.Errorf("transactions[%d] (%s): %w", i, want.Transactions[i].subject(), err)
+			faults = append(faults, fmt.Errorf("transactions[%d] (%s): %w", i, want.Transactions[i].subject(), err))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // subject names the transaction in an error.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -92,6 +93,20 @@ func TestSameKeysAgain(t *testing.T) {
 	_, err = program(append(args, "-out", b)...)
 	require.NoError(t, err)
 	require.Equal(t, deposits(t, a), deposits(t, b), "the same spec gives the same validators")
+}
+
+// TestOperatorFiles gives the operators in each of the three forms: all mean the same.
+func TestOperatorFiles(t *testing.T) {
+	dir, _ := onboarded(t, "-validators", "1")
+	list := strings.ReplaceAll(string(read(t, operators)), `"operatorKey"`, `"ip":"https://operator:3030","public_key"`)
+	info := filepath.Join(t.TempDir(), "operators_info.json")
+	replace(t, info, []byte(list))
+	for _, file := range []string{info, match(t, dir, "keyshares-*.json")} {
+		again := filepath.Join(t.TempDir(), "out")
+		_, err := program("-out", again, "-operators", file, "-passphrase-file", passphrase(t), "-keys", filepath.Join(dir, "keys.db"), "-validators", "1")
+		require.NoError(t, err, file)
+		require.Equal(t, deposits(t, dir), deposits(t, again), "the same spec gives the same validators")
+	}
 }
 
 func TestMnemonic(t *testing.T) {
@@ -371,7 +386,13 @@ func TestCorrupted(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	_, err := program("-verify", "-out", good)
+	// All faults of both files are named.
+	_, err := program("-verify", "-out", good, "-withdrawal", exampleOwner, "-owner", examplePod)
+	for i := range 3 {
+		require.ErrorContains(t, err, fmt.Sprintf("dvkeys: %s: deposit %d: withdrawal to %s, expected %s", filepath.Base(match(t, good, deposit)), i, examplePod, exampleOwner))
+		require.ErrorContains(t, err, fmt.Sprintf("dvkeys: %s: ssv: shares[%d].data.ownerAddress: is %s, want %s", filepath.Base(match(t, good, shares)), i, exampleOwner, examplePod))
+	}
+	_, err = program("-verify", "-out", good)
 	require.NoError(t, err, "the original still verifies")
 	_, err = program("-verify", "-out", good, "-passphrase-file", pass)
 	require.NoError(t, err, "its keys open")

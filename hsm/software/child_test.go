@@ -2,6 +2,7 @@ package software_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/claystack/dvkeys/hsm/software"
+	"github.com/claystack/dvkeys/internal/keyfile"
 )
 
 // The test binary runs itself as another process on the same key file. These variables say what it is to do there.
@@ -35,6 +37,9 @@ func command(t testing.TB, task, path string) *exec.Cmd {
 // child does a task and returns the process's exit status. Each line of output says what a caller has been told.
 func child(task, path string) int {
 	b, err := software.Open(path, pass("passphrase"), nil)
+	for errors.Is(err, keyfile.ErrInUse) { // for as long as the others take, which depends on the machine
+		b, err = software.Open(path, pass("passphrase"), nil)
+	}
 	if err == nil {
 		switch task {
 		case "hold":

@@ -32,7 +32,7 @@ type Backend struct {
 }
 
 // Open opens the key file at path, or makes it (with mode 0600, the folder has to exist). The passphrase is asked for
-// once. A new file is on disk, under its name and complete, when Open returns; a file that exists is never replaced.
+// once, or twice if another process makes the file at the same time. A new file is on disk, under its name and complete, when Open returns; a file that exists is never replaced.
 //
 // Errors wrap ErrPassphrase for a wrong passphrase, hsm.ErrUnavailable if another process has the file open,
 // hsm.ErrCorrupt if the file is damaged, cut short or not a key file, and fs.ErrNotExist or fs.ErrPermission as files do.
