@@ -1,7 +1,7 @@
 // Package race times several ways to do the same work in one benchmark, in turns, so that whatever else the machine does
 // falls on all of them alike. The first lane is the benchmark's own; the others are its baselines and its limit: the
 // primitives that it can not do without. In the output stand the rate and the latency of the first, the rates of the
-// others, and how many times as fast as each the first one is, by the median of the rounds.
+// others, and how many times as fast as each the first one is, by the fastest turns of both.
 package race
 
 import (
@@ -45,7 +45,7 @@ type Race struct {
 //	Unit          the rate of the first lane, from the median turn
 //	p50-µs p99-µs the latency of its operations
 //	name-Unit     the rate of another lane
-//	x-name        how many times as fast as it the first lane is, in the median round
+//	x-name        how many times as fast as it the first lane is, each in the fastest tenth of its turns
 func (r Race) Run(b *testing.B) {
 	defer Cores(max(r.Workers, r.Cores))()
 	turns := make([][]time.Duration, len(r.Lanes))
@@ -143,14 +143,10 @@ func Median(d []time.Duration) time.Duration {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// Ratio returns the median of a[i]/b[i], where what the machine did besides falls on both alike.
+// Ratio returns how many times as long as those of b the fastest tenth of turns of a take, at most. What else the machine
+// does makes turns longer and none shorter, so these are disturbed least.
 func Ratio(a, b []time.Duration) float64 {
-	ratios := make([]float64, len(a))
-	for i := range a {
-		ratios[i] = float64(a[i]) / float64(b[i])
-	}
-	slices.Sort(ratios)
-	return (ratios[(len(ratios)-1)/2] + ratios[len(ratios)/2]) / 2
+	return float64(Percentile(a, 10)) / float64(Percentile(b, 10))
 }
 
 // Percentile returns the smallest duration that p percent of all do not exceed (the nearest rank), 0 < p ≤ 100; 0 of

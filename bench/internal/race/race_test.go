@@ -34,8 +34,12 @@ func TestPercentiles(t *testing.T) {
 }
 
 func TestRatio(t *testing.T) {
-	require.Equal(t, 2.0, race.Ratio([]time.Duration{2, 40, 5}, []time.Duration{1, 20, 100}))
-	require.Equal(t, 1.5, race.Ratio([]time.Duration{20, 1}, []time.Duration{10, 1}))
+	require.Equal(t, 2.0, race.Ratio([]time.Duration{90, 20, 50}, []time.Duration{1000, 30, 10}))
+	var a, b []time.Duration
+	for i := range time.Duration(20) {
+		a, b = append(a, 30+i), append(b, 61-i) // 31 and 43 are the second of twenty
+	}
+	require.Equal(t, 31.0/43, race.Ratio(a, b))
 }
 
 // benchmark runs f as a benchmark of a few iterations.

@@ -43,9 +43,10 @@ func (r *Results) WriteMarkdown(w io.Writer) error {
 }
 
 const introduction = "Each row was measured in turns with its baselines and its limit, in rounds of one turn each, so that whatever " +
-	"else the machine did fell on all of them. Rates are those of the median turn, and each ratio is the median of the rounds. p50 and p99 are the latencies of one " +
+	"else the machine did fell on all of them. Rates are those of the median turn. p50 and p99 are the latencies of one " +
 	"operation, in µs: of the whole batch where there is one; of fewer than a hundred operations p99 is the slowest. " +
-	"“× name” says how many times as fast as that baseline the row is. The limit runs only the primitives that the work can " +
+	"“× name” says how many times as fast as that baseline the row is, by the fastest tenth of the turns of both, which the rest " +
+	"of the machine disturbed least: where it disturbs, that is not the ratio of the two rates. The limit runs only the primitives that the work can " +
 	"not be done without, with raw blst and keys in ordinary memory; “× limit” is 1 where nothing is lost."
 
 // groups returns the groups in the order of the catalog, then those that it does not have, in the order of their rows.

@@ -19,7 +19,7 @@ type headline struct {
 }
 
 var headlines = []headline{
-	{"sign distinct roots, software backend", "Sign", keys("by", "software", "roots", "distinct", "batch", "1000", "cores", "1"),
+	{"sign distinct roots, software backend", "Sign", keys("by", "software", "roots", "distinct", "batch", "1", "cores", "1"),
 		"blst", "raw blst", 0.9},
 	{"sign one root with 1,000 keys", "Sign", keys("by", "software", "roots", "one", "batch", "1000", "cores", "1"),
 		"blst", "raw blst", 0},

@@ -3,7 +3,6 @@ package postgres
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -59,10 +58,8 @@ func TestAbandoned(t *testing.T) {
 	require.NoError(t, err)
 	_, err = queryRows(ctx, dead, lockValidators, stores[0].id, keysOf([]keyshare.PublicKey{a}))
 	require.NoError(t, err)
-	start := time.Now()
 	require.NoError(t, stores[1].Protect(ctx, historytest.Block(a, 2, keyshare.Root{}))[0])
-	require.Greater(t, time.Since(start), 5*time.Second, "it did hold the lock")
-	require.Error(t, dead.Commit(ctx))
+	require.Error(t, dead.Commit(ctx), "the server has ended it: it held the lock")
 }
 
 // A batch of 1,000 claims is one transaction.
