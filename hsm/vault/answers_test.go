@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -8,6 +9,8 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"io"
 	"log"
@@ -25,6 +28,7 @@ import (
 
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/vault"
+	"github.com/claystack/dvkeys/internal/vaulttest"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -39,7 +43,35 @@ func newKey(t testing.TB) *keyshare.SecretKey {
 	k, err := keyshare.Generate()
 	require.NoError(t, err)
 	t.Cleanup(k.Destroy)
+	require.NoError(t, k.Use(func(b []byte) error {
+		list, _ := known.LoadOrStore(t, new([][]byte))
+		*list.(*[][]byte) = append(*list.(*[][]byte), bytes.Clone(b))
+		return nil
+	}))
 	return k
+}
+
+var known sync.Map // by test, the secrets of newKey as [][]byte
+
+// searched is for a server with a raw log, which has every byte that the server has taken and given: at the end of the test
+// it has none of the secrets that the test has made.
+func searched(t testing.TB, s *vaulttest.Server) *vaulttest.Server {
+	t.Cleanup(func() {
+		list, found := known.Load(t)
+		if !found {
+			return
+		}
+		log, err := os.ReadFile(s.RawLog)
+		require.NoError(t, err)
+		require.NotEmpty(t, log)
+		log = bytes.ToLower(log)
+		for _, b := range *list.(*[][]byte) {
+			for form, text := range map[string]string{"hex": hex.EncodeToString(b), "base64": base64.StdEncoding.EncodeToString(b)[:40]} {
+				require.False(t, bytes.Contains(log, []byte(strings.ToLower(text))), "Vault was told a secret as %s", form)
+			}
+		}
+	})
+	return s
 }
 
 func operators(t testing.TB, n int) []keyshare.Operator {

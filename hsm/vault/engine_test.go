@@ -22,8 +22,9 @@ func withEngine(t testing.TB, o *vaulttest.Options) (*vaulttest.Server, vault.Co
 	if o == nil {
 		o = &vaulttest.Options{}
 	}
-	o.Plugin = true
-	s := vaulttest.Start(t, o)
+	_, measuring := t.(*testing.B)
+	o.Plugin, o.RawLog = true, !measuring
+	s := searched(t, vaulttest.Start(t, o))
 	mount(t, s, vault.DefaultMount)
 	token := s.Policy(t, "all", `path "dvkeys*" { capabilities = ["create", "read", "update", "delete", "list"] }`)
 	return s, vault.Config{Address: s.Address, Auth: vault.TokenFile(tokenFile(t, token)), TLS: vault.TLS{CAFile: s.CAFile}}

@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -144,6 +145,8 @@ func (o *orchestrator) do(t *testing.T, what string, during func()) {
 	require.True(t, <-ended, "the orchestrator ended")
 }
 
+var zeros [4096]byte
+
 // needles finds any of many secrets, as bytes in either order and as hex.
 type needles struct {
 	two   [1 << 16]bool // what the first two bytes can be: a quick look
@@ -164,8 +167,15 @@ func (n *needles) add(secret []byte) {
 	}
 }
 
+// in counts the needles in b. It is called for every byte of a process, hence without the race detector's care.
+//
+//go:norace
 func (n *needles) in(b []byte) (hits int) {
 	for i := 0; i+8 <= len(b); i++ {
+		if i%len(zeros) == 0 && i+len(zeros) <= len(b) && bytes.Equal(b[i:i+len(zeros)], zeros[:]) {
+			i += len(zeros) - 8 // no needle begins with so many zeros
+			continue
+		}
 		if !n.two[binary.NativeEndian.Uint16(b[i:])] {
 			continue
 		}

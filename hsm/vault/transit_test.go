@@ -35,7 +35,12 @@ func fromDocs(t testing.TB, block string) string {
 // token that has the documented policy.
 func withTransit(t testing.TB, o *vaulttest.Options) (*vaulttest.Server, vault.Config) {
 	t.Helper()
-	s := vaulttest.Start(t, o)
+	if o == nil {
+		o = &vaulttest.Options{}
+	}
+	_, measuring := t.(*testing.B)
+	o.RawLog = !measuring
+	s := searched(t, vaulttest.Start(t, o))
 	require.Equal(t, "vault secrets enable transit\nvault secrets enable -version=2 -path=secret kv\nvault write -f transit/keys/dvkeys type=aes256-gcm96", fromDocs(t, "sh transit"))
 	require.NoError(t, s.Call("POST", "sys/mounts/transit", map[string]string{"type": "transit"}, nil))
 	require.NoError(t, s.Call("POST", "sys/mounts/secret", map[string]any{"type": "kv", "options": map[string]string{"version": "2"}}, nil))
