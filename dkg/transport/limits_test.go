@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,7 +95,8 @@ func TestReadOnly(t *testing.T) {
 	require.Equal(t, []byte{0, 0, 0, 1, 'x'}, w.Body.Bytes())
 }
 
-// Many small messages come in more than one answer.
+// Many small messages come in more than one answer, and the next one is asked for only when
+// the party has taken the one before.
 func TestManyMessages(t *testing.T) {
 	relay, party := certificate(t), certificate(t)
 	m := transport.NewMailbox(nil)
@@ -102,10 +104,15 @@ func TestManyMessages(t *testing.T) {
 	for i := range uint16(3000) {
 		require.NoError(t, m.Add(p.Session(), binary.BigEndian.AppendUint16(nil, i)))
 	}
-	c := client(t, p, transport.ClientTLS(party, pool(relay)), []string{serve(t, m, relay, pool(party))}, nil)
+	var asked atomic.Int32
+	counting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); m.ServeHTTP(w, r) })
+	c := client(t, p, transport.ClientTLS(party, pool(relay)), []string{serve(t, counting, relay, pool(party))}, nil)
+	taken := int32(0)
 	for next := uint16(0); next < 3000; {
 		messages, err := c.Receive(t.Context())
 		require.NoError(t, err)
+		taken++
+		require.LessOrEqual(t, asked.Load(), taken+1)
 		require.LessOrEqual(t, len(messages), 1024)
 		for _, b := range messages {
 			require.Equal(t, next, binary.BigEndian.Uint16(b))
