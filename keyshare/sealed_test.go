@@ -318,4 +318,20 @@ func TestSealSecret(t *testing.T) {
 	require.Equal(t, shares[1].PublicKey(), opened.PublicKey())
 	_, err = keyshare.SealSecret(shares[1], keyshare.Operator{ID: 2})
 	require.ErrorIs(t, err, keyshare.ErrOperator)
+
+	for _, n := range []int{0, 31, 33, 64} {
+		_, err = keyshare.SealSecret(lent(make([]byte, n)), to)
+		require.EqualError(t, err, fmt.Sprintf("keyshare: secret has %d bytes, 32 expected", n))
+	}
+	for _, n := range []int{0, 255, 257} {
+		_, err = keyshare.OpenSecret(make([]byte, n), private)
+		require.EqualError(t, err, fmt.Sprintf("keyshare: sealed secret has %d bytes, expected 256", n))
+	}
 }
+
+// lent is a secret of somebody else's making, of any length.
+type lent []byte
+
+func (lent) PublicKey() keyshare.PublicKey { return keyshare.PublicKey{} }
+
+func (l lent) Use(f func(secret []byte) error) error { return f(l) }

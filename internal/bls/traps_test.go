@@ -306,6 +306,16 @@ func TestCombineWireRefusesPointsOutsideTheSubgroup(t *testing.T) {
 	d := Signature{*double.ToAffine()}.Bytes()
 	_, err = w.CombineWire([][]byte{good[:], d[:]})
 	require.ErrorIs(t, err, ErrSignature)
+	_, err = w.CombineSignatures([]Signature{sig, {*double.ToAffine()}})
+	require.ErrorIs(t, err, ErrSignature)
+
+	// A partial that is no point does not count as nothing.
+	for _, none := range [][]byte{nil, make([]byte, SignatureSize), good[1:], append([]byte{0xc0}, make([]byte, SignatureSize-1)...)} {
+		_, err = w.CombineWire([][]byte{good[:], none})
+		require.Error(t, err)
+		_, err = w.CombineWire([][]byte{none, good[:]})
+		require.Error(t, err)
+	}
 }
 
 func TestWrongLengths(t *testing.T) {
@@ -352,6 +362,41 @@ func TestErrorsHoldNoInput(t *testing.T) {
 		}
 	}
 }
+
+// Every call that takes a secret refuses what is none, in whichever place it stands.
+func TestNoSecretAnywhere(t *testing.T) {
+	sk, err := GenerateScalar()
+	require.NoError(t, err)
+	defer sk.Destroy()
+	good := sk.Bytes()
+	base, err := PublicKeyOf(good)
+	require.NoError(t, err)
+	challenge := func(...PublicKey) (c [64]byte) { c[63] = 1; return c }
+	for name, bad := range map[string][]byte{
+		"zero": make([]byte, 32), "r": order.FillBytes(make([]byte, 32)), "short": good[:31], "none": nil,
+	} {
+		for call, err := range map[string]error{
+			"SumSecrets":        second(SumSecrets([][]byte{good, bad})),
+			"SharedPoint":       second(SharedPoint(bad, base)),
+			"Prove, secret":     second(Prove(bad, good, challenge)),
+			"Prove, nonce":      second(Prove(good, bad, challenge)),
+			"ProveEqual, key":   second(ProveEqual(bad, good, base, challenge)),
+			"ProveEqual, nonce": second(ProveEqual(good, bad, base, challenge)),
+			"DerivePolynomial":  second(DerivePolynomial(2, func(k int, out []byte) error { clear(out); copy(out, bad); return nil })),
+		} {
+			if call == "DerivePolynomial" && name == "short" {
+				continue // it is given room for 32 bytes
+			}
+			require.ErrorIs(t, err, ErrScalar, "%s: %s", call, name)
+		}
+	}
+	require.ErrorIs(t, second(SharedPoint(good, PublicKey{})), ErrPublicKey)
+	require.ErrorIs(t, second(ProveEqual(good, good, PublicKey{}, challenge)), ErrPublicKey)
+	require.EqualError(t, second(SumSecrets(nil)), "bls: sum of no scalars")
+	require.EqualError(t, second(DerivePolynomial(0, nil)), "bls: polynomial with 0 terms, expected at least 1")
+}
+
+func second[T any](_ T, err error) error { return err }
 
 func TestScalarRange(t *testing.T) {
 	b := make([]byte, ScalarSize)

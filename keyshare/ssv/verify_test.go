@@ -262,6 +262,8 @@ func TestNewItemRefuses(t *testing.T) {
 		"payload.sharesData.signature: is missing":                        func(c *cluster) { c.ownership = keyshare.Signature{} },
 		"payload.sharesData.signature: is not the validator's for owner ": func(c *cluster) { c.ownership = other.ownership },
 		"payload.sharesData: 3 shares of a group of 4 for 4 operators":    func(c *cluster) { c.sealed = c.sealed[:3] },
+		"payload.sharesData: 5 shares of a group of 4 for 4 operators":    func(c *cluster) { c.sealed = append(c.sealed, other.sealed[0]) },
+		"data.operators[2].operatorKey: no key, want RSA-2048":            func(c *cluster) { c.operators[2].PublicKey = nil },
 		"data.operators: a cluster of 3, want 4, 7, 10 or 13":             func(c *cluster) { c.operators, c.sealed = c.operators[:3], c.sealed[:3] },
 		"data.operators[1].id: 10 follows 20, want ascending order": func(c *cluster) {
 			c.operators[0], c.operators[1] = c.operators[1], c.operators[0]
