@@ -23,6 +23,7 @@ import (
 type custody struct {
 	kind       string
 	keys       string // file: the encrypted keys, or the records that the token has sealed
+	missing    string // of verify: the default of keys, where no file is
 	passphrase string // file: of the key file's passphrase
 	token      *tokenflag.Flags
 	tokenFlags *flag.FlagSet // those of token alone
@@ -138,7 +139,7 @@ func (c *custody) verify(ctx context.Context, keys []keyshare.PublicKey, given m
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) && !given["keys"] && !given["custody"] && !given["passphrase-file"] {
-		c.keys = ""
+		c.missing, c.keys = c.keys, ""
 		return nil
 	}
 	if err != nil {

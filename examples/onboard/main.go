@@ -140,9 +140,12 @@ func verify(ctx context.Context, c *config, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "%s: deposits, keyshares and transactions verify and fit together\n", c.out)
-	if c.custody.keys != "" {
+	switch {
+	case c.custody.keys != "":
 		fmt.Fprintf(out, "%s: is sound and has their keys\n", c.custody.keys)
-	} else {
+	case c.custody.missing != "":
+		fmt.Fprintf(out, "%s: is not there, so that their keys have to be elsewhere; -keys asks for a file\n", c.custody.missing)
+	default:
 		fmt.Fprintln(out, "their keys are in no file that was looked at")
 	}
 	return nil
