@@ -13,6 +13,16 @@ import (
 	"github.com/claystack/dvkeys/shamir"
 )
 
+// least is the shortest of the times that were added: what else runs on the machine only
+// lengthens them.
+type least struct{ is time.Duration }
+
+func (l *least) add(d time.Duration) {
+	if l.is == 0 || d < l.is {
+		l.is = d
+	}
+}
+
 // BenchmarkParty times all that one party of a ceremony computes, from New to the last
 // Ack, and beside it, in the same run, the least that Feldman sharing without a dealer
 // can do: to deal, to decode the others' commitments with their subgroup checks, to check
@@ -26,21 +36,20 @@ func BenchmarkParty(b *testing.B) {
 			if testing.Short() && c.n*c.m > 400 {
 				b.Skip("long")
 			}
-			var ours, bare, needed time.Duration
+			var ours, bare, proofs least
 			var sent int
 			for range b.N {
 				p := generateParams(b, c.n, DefaultThreshold(c.n), c.m)
 				o, took := partyTime(b, p)
-				ours += took
 				sent = o
-				least := feldmanTime(b, p)
-				bare += least
-				needed += least + proofTime(b, p)
+				ours.add(took)
+				bare.add(feldmanTime(b, p))
+				proofs.add(proofTime(b, p))
 			}
-			b.ReportMetric(float64(ours.Nanoseconds())/float64(b.N), "ns/op")
-			b.ReportMetric(float64(bare.Nanoseconds())/float64(b.N), "bare-ns/op")
-			b.ReportMetric(float64(ours)/float64(bare), "x-bare")
-			b.ReportMetric(float64(ours)/float64(needed), "x-needed")
+			b.ReportMetric(float64(ours.is.Nanoseconds()), "ns/op")
+			b.ReportMetric(float64(bare.is.Nanoseconds()), "bare-ns/op")
+			b.ReportMetric(float64(ours.is)/float64(bare.is), "x-bare")
+			b.ReportMetric(float64(ours.is)/float64(bare.is+proofs.is), "x-needed")
 			b.ReportMetric(float64(sent), "bytes-sent")
 			b.ReportMetric(float64(runtime.GOMAXPROCS(0)), "cores")
 		})

@@ -106,7 +106,9 @@ func (g *Generations) Prepare(next *Lineage) error {
 
 // Propose returns an activation of the prepared generation. history is the validator's
 // slashing history in the interchange format of EIP-3076, merged from those of the
-// old members, which the new members import before they start.
+// old members, which the new members import before they start. What an old member signs
+// after it has given its history is missing from it; the export of package signer/slashing
+// stops its signing. So let them export shortly before stop.
 func (g *Generations) Propose(stop, start uint64, history []byte) (*Activation, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -18,7 +18,8 @@ import (
 )
 
 // MailboxOptions limit what a Mailbox takes. The zero value, and nil, are the
-// defaults. What a client is, its TLS key says; this process itself has no limits.
+// defaults. What a client is, its TLS key says; this process itself has no limits. A
+// session counts, with its messages, until it has been idle and room is needed.
 type MailboxOptions struct {
 	Sessions int           // sessions at a time that one client has begun; 0 means 64
 	Messages int           // messages of one client, in all sessions; 0 means 16384

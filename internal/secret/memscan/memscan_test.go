@@ -143,3 +143,26 @@ func TestRefuses(t *testing.T) {
 	_, err = memscan.Find(memscan.Pattern{})
 	require.EqualError(t, err, "memscan: empty pattern, expected one made by Mask")
 }
+
+// Several secrets, of different lengths, are found in one search, each where it is.
+func TestFindAll(t *testing.T) {
+	defer clear(arena[:])
+	var list []memscan.Pattern
+	var want []uintptr
+	for i := range 20 {
+		b := arena[100*i:][:8+2*i]
+		list = append(list, newSecret(t, b))
+		want = append(want, address(b))
+	}
+	absent := newSecret(t, arena[5000:5032])
+	clear(arena[5000:5032])
+	var got []uintptr
+	for _, h := range find(t, memscan.All(append(list, absent)...)) {
+		require.Equal(t, memscan.Bytes, h.Form)
+		got = append(got, h.Address)
+	}
+	slices.Sort(got)
+	require.Equal(t, want, got)
+	_, err := memscan.Find(memscan.All())
+	require.ErrorContains(t, err, "empty pattern")
+}
