@@ -20,7 +20,7 @@ import (
 // TestLeaderChange has clients of both servers of a cluster make and use keys while the leader steps down again and again.
 // With patience they notice nothing; without, what they get is ErrUnavailable.
 func TestLeaderChange(t *testing.T) {
-	s, c := withEngine(t, &vaulttest.Options{Raft: true})
+	s, c := withEngine(t, &vaulttest.Options{Raft: true, Cluster: true})
 	servers := []*vaulttest.Server{s, s.Join(t)}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -33,8 +33,12 @@ func TestLeaderChange(t *testing.T) {
 		if patient {
 			c.Patience = time.Minute
 		}
-		b, err := vault.Open(ctx, c)
-		require.NoError(t, err)
+		var b *vault.Backend
+		require.Eventually(t, func() (opened bool) {
+			var err error
+			b, err = vault.Open(ctx, c)
+			return err == nil
+		}, time.Minute, 20*time.Millisecond)
 		defer b.Close()
 		keys[i] = map[string]keyshare.PublicKey{}
 		clients.Go(func() {
@@ -81,6 +85,7 @@ func TestLeaderChange(t *testing.T) {
 	clients.Wait()
 	t.Logf("%d signatures, %d calls without patience were refused", signed.Load(), refused.Load())
 
+	c.Patience = time.Minute
 	b, err := vault.Open(t.Context(), c)
 	require.NoError(t, err)
 	defer b.Close()

@@ -19,9 +19,10 @@ import (
 
 // Options say what server is wanted. The zero value, and nil, is one in memory, without TLS and without the plugin.
 type Options struct {
-	Raft   bool // storage on the disk, which outlives the process
-	TLS    bool // the listener speaks TLS with a certificate of Server.CAFile
-	Plugin bool // builds the secrets engine and registers it as PluginName
+	Raft    bool // storage on the disk, which outlives the process
+	Cluster bool // with Raft: others may Join, and elections wait for answers as long as a busy machine needs
+	TLS     bool // the listener speaks TLS with a certificate of Server.CAFile
+	Plugin  bool // builds the secrets engine and registers it as PluginName
 
 	PluginFolder bool // only configures the folder for plugins, which is empty
 	RawLog       bool // writes Server.RawLog
@@ -45,7 +46,6 @@ type Server struct {
 	program string
 	client  *client
 	leader  string // the address of the server whose cluster this one joins; "" for a cluster's first
-	cluster bool   // there are others, so that this one may be a standby
 	joined  []*Server
 
 	cmd     *exec.Cmd
@@ -80,44 +80,55 @@ func Start(tb testing.TB, o *Options) *Server {
 	return s
 }
 
-// Join starts another server in the cluster of this one, which has Options.Raft, with the same plugin. It is unsealed and a
-// standby that sends requests on to the active one.
+// Join starts another server in the cluster of this one, which has Options.Cluster, with the same plugin. It is unsealed and
+// a standby that sends requests on to the active one.
 func (s *Server) Join(tb testing.TB) *Server {
 	tb.Helper()
 	joined := &Server{
 		program: s.program, options: s.options, Token: s.Token, Unseal: s.Unseal, AuditLog: s.AuditLog, RawLog: s.RawLog,
-		leader: s.Address, cluster: true,
+		leader: s.Address,
 	}
-	s.cluster, s.joined = true, append(s.joined, joined)
+	s.joined = append(s.joined, joined)
 	joined.prepare(tb)
-	must(tb, s.Call("POST", "sys/storage/raft/autopilot/configuration", map[string]any{"server_stabilization_time": "1s"}, nil))
+	must(tb, eventually(func() error {
+		return s.Call("POST", "sys/storage/raft/autopilot/configuration", map[string]any{"server_stabilization_time": "1s"}, nil)
+	}))
 	must(tb, joined.Launch())
 	must(tb, joined.UnsealNow())
-	must(tb, s.awaitVoter(filepath.Base(joined.dir)))
+	must(tb, eventually(func() error { return s.votes(filepath.Base(joined.dir)) }))
 	return joined
 }
 
-// awaitVoter waits until a server of the cluster may vote, before which it counts for nothing when the leader is lost.
-func (s *Server) awaitVoter(node string) error {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		var raft struct {
-			Config struct {
-				Servers []struct {
-					Node  string `json:"node_id"`
-					Voter bool   `json:"voter"`
-				} `json:"servers"`
-			} `json:"config"`
-		}
-		if err := s.Call("GET", "sys/storage/raft/configuration", nil, &raft); err != nil {
-			return err
-		}
-		for _, server := range raft.Config.Servers {
-			if server.Node == node && server.Voter {
-				return nil
-			}
+// votes returns an error unless a server of the cluster may vote. Before it may, it counts for nothing when the leader is
+// lost.
+func (s *Server) votes(node string) error {
+	var raft struct {
+		Config struct {
+			Servers []struct {
+				Node  string `json:"node_id"`
+				Voter bool   `json:"voter"`
+			} `json:"servers"`
+		} `json:"config"`
+	}
+	if err := s.Call("GET", "sys/storage/raft/configuration", nil, &raft); err != nil {
+		return err
+	}
+	for _, server := range raft.Config.Servers {
+		if server.Node == node && server.Voter {
+			return nil
 		}
 	}
-	return errors.New("vaulttest: waited a minute for the server to become a voter")
+	return fmt.Errorf("vaulttest: %s is no voter of the cluster: %+v", node, raft.Config.Servers)
+}
+
+// eventually calls f until it succeeds, and returns its last error after two minutes: a cluster on a busy machine has no
+// leader at times.
+func eventually(f func() error) error {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if err := f(); err == nil || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // remove ends the server and those that have joined it, and removes their folders.
@@ -186,6 +197,9 @@ func (s *Server) configure() error {
 			return err
 		}
 		raft := map[string]any{"path": data, "node_id": filepath.Base(s.dir), "performance_multiplier": 1}
+		if s.options.Cluster {
+			raft["performance_multiplier"] = 3 // of the waits in elections
+		}
 		if s.leader != "" {
 			raft["retry_join"] = []any{map[string]any{"leader_api_addr": s.leader}}
 		}
@@ -285,7 +299,10 @@ func (s *Server) initialize() error {
 		return err
 	}
 	s.Unseal, s.Token = keys.Keys, keys.Token
-	return s.UnsealNow()
+	if err := s.UnsealNow(); err != nil {
+		return err
+	}
+	return s.AwaitActive()
 }
 
 // UnsealNow unseals the server with as many shares as it takes and waits until it is active, or a standby of a cluster.
@@ -295,7 +312,7 @@ func (s *Server) UnsealNow() error {
 			return err
 		}
 	}
-	if s.cluster {
+	if s.options.Cluster {
 		return s.await("to be active or a standby", func(status int) bool { return status == 200 || status == 429 })
 	}
 	return s.AwaitActive()

@@ -19,7 +19,7 @@ import (
 func TestAudit(t *testing.T) {
 	s := vaulttest.Start(t, &vaulttest.Options{Plugin: true, RawLog: true})
 	s.Mount(t, "dvkeys")
-	m := &mount{s, "dvkeys", s.Token}
+	m := &mount{Server: s, path: "dvkeys", token: s.Token}
 	m.permit(t)
 	pk := m.create(t, "k")
 	sign := func(b byte) (root, signature string) {

@@ -22,7 +22,7 @@ import (
 func BenchmarkSign(b *testing.B) {
 	s := vaulttest.Start(b, &vaulttest.Options{Plugin: true})
 	s.Mount(b, "dvkeys")
-	m := &mount{s, "dvkeys", s.Token}
+	m := &mount{Server: s, path: "dvkeys", token: s.Token}
 	require.NoError(b, m.call("PUT", "config", map[string]any{"networks": "*", "raw_signing": true}, nil))
 	for i := range 16 {
 		require.NoError(b, m.call("PUT", fmt.Sprintf("keys/k%d", i), nil, nil))

@@ -51,7 +51,7 @@ func TestDocumentedCommands(t *testing.T) {
 	s := vaulttest.Start(t, &vaulttest.Options{PluginFolder: true})
 	installed := shell(t, s, root, "install")
 	require.Contains(t, installed, "v0.1.0", "the last line")
-	m := &mount{s, "dvkeys", s.Token}
+	m := &mount{Server: s, path: "dvkeys", token: s.Token}
 	require.Contains(t, shell(t, s, root, "configure"), "hoodi")
 	pk := m.create(t, "validator-1")
 	m.signs(t, "attestation", "validator-1", pk, vote(1, 2, 1))
@@ -100,7 +100,7 @@ func TestDocumentedCommands(t *testing.T) {
 func TestPolicies(t *testing.T) {
 	s := vaulttest.Start(t, &vaulttest.Options{Plugin: true})
 	s.Mount(t, "dvkeys")
-	m := &mount{s, "dvkeys", s.Token}
+	m := &mount{Server: s, path: "dvkeys", token: s.Token}
 	m.permit(t)
 	pk := m.create(t, "k")
 	to, _ := operator(t, 1, operatorKeys()[0])
@@ -138,7 +138,7 @@ func TestPolicies(t *testing.T) {
 			if err := m.call("PUT", "import/wrapping", nil, nil); err != nil {
 				return err
 			}
-			return m.call("PUT", "import", (&mount{s, "dvkeys", s.Token}).importing(t, "outside", outside), nil)
+			return m.call("PUT", "import", (&mount{Server: s, path: "dvkeys", token: s.Token}).importing(t, "outside", outside), nil)
 		},
 		"import a history":         func(m *mount) error { return m.call("PUT", "history/k", history, nil) },
 		"read the configuration":   func(m *mount) error { return m.call("GET", "config", nil, nil) },

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +25,7 @@ import (
 type mount struct {
 	*vaulttest.Server
 	path, token string
+	patient     bool // call waits until a server is there that answers
 }
 
 var mounts struct {
@@ -36,7 +38,7 @@ func open(t *testing.T, s *vaulttest.Server) *mount {
 	mounts.Lock()
 	defer mounts.Unlock()
 	mounts.n++
-	m := &mount{s, fmt.Sprintf("dvkeys%d", mounts.n), s.Token}
+	m := &mount{Server: s, path: fmt.Sprintf("dvkeys%d", mounts.n), token: s.Token}
 	s.Mount(t, m.path)
 	t.Cleanup(func() { m.clean(t, *outside(t)...) })
 	return m
@@ -69,10 +71,18 @@ func (m *mount) permit(t *testing.T) {
 }
 
 // with is the mount for another token.
-func (m *mount) with(token string) *mount { return &mount{m.Server, m.path, token} }
+func (m *mount) with(token string) *mount {
+	return &mount{Server: m.Server, path: m.path, token: token}
+}
 
 func (m *mount) call(method, path string, body, out any) error {
-	return m.CallAs(m.token, method, m.path+"/"+path, body, out)
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		err := m.CallAs(m.token, method, m.path+"/"+path, body, out)
+		status := vaulttest.Status(err)
+		if err == nil || !m.patient || status != 0 && status < 500 || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 func (m *mount) ok(t *testing.T, method, path string, body, out any) {
