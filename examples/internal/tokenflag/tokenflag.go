@@ -49,7 +49,7 @@ func (f *Flags) Config(ctx context.Context, diag io.Writer) (c pkcs11.Config, er
 		slot := uint(f.slot)
 		c.Slot = &slot
 	}
-	c.PIN = prompt(diag)
+	c.PIN = prompt(ctx, os.Stdin, diag)
 	if f.pinFile != "" {
 		c.PIN = pkcs11.PINFile(f.pinFile)
 	}
@@ -67,14 +67,18 @@ func (f *Flags) Config(ctx context.Context, diag io.Writer) (c pkcs11.Config, er
 	return c, err
 }
 
-func prompt(diag io.Writer) pkcs11.PIN {
+// prompt asks for the PIN without echo. When ctx ends meanwhile, it leaves the terminal as it was.
+func prompt(ctx context.Context, terminal *os.File, diag io.Writer) pkcs11.PIN {
 	return func() ([]byte, error) {
-		stdin := int(os.Stdin.Fd())
-		if !term.IsTerminal(stdin) {
+		fd := int(terminal.Fd())
+		before, err := term.GetState(fd)
+		if err != nil {
 			return nil, errors.New("give -pin-file, or run on a terminal")
 		}
 		fmt.Fprint(diag, "PIN of the token: ")
 		defer fmt.Fprintln(diag)
-		return term.ReadPassword(stdin)
+		stop := context.AfterFunc(ctx, func() { _ = term.Restore(fd, before) })
+		defer stop()
+		return term.ReadPassword(fd)
 	}
 }
