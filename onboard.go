@@ -17,7 +17,8 @@ import (
 // Options change how [Onboard] works. The zero value, and nil, are the defaults.
 type Options struct {
 	// Workers is how many validators are worked on at a time; 0 means two per
-	// core, so that no core waits while a key is written to the disk.
+	// core, so that no core waits while a key is written to the disk, and 16 or
+	// more where another process does the work, which is waited for.
 	Workers int
 
 	// Progress, if set, is called as each validator completes a stage. Calls do
@@ -103,6 +104,9 @@ func Onboard(ctx context.Context, backend hsm.Backend, spec Spec, o *Options) (*
 	}
 	if opts.Workers == 0 {
 		opts.Workers = 2 * runtime.GOMAXPROCS(0)
+		if backend != nil && backend.Info().Protection == hsm.Isolated {
+			opts.Workers = max(opts.Workers, 16)
+		}
 	}
 	if opts.Key == nil {
 		if backend == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"time"
 
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/vault"
@@ -47,7 +48,9 @@ func (v *vaultFlags) check() error {
 }
 
 func (v *vaultFlags) open(ctx context.Context) (hsm.Backend, error) {
-	keys, err := vault.Open(ctx, v.config)
+	config := v.config
+	config.Coalesce = 3 * time.Millisecond // many validators are worked on at a time
+	keys, err := vault.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}

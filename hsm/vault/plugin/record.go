@@ -139,7 +139,7 @@ func find(ctx context.Context, s logical.Storage, name string) (*record, error) 
 // key comes first; a crash after it leaves an entry that leads nowhere, which nameOf knows.
 func (b *backend) newRecord(ctx context.Context, s logical.Storage, r *record, k *keyshare.SecretKey) error {
 	var err error
-	if r.DataKey, err = currentDataKey(ctx, s); err != nil {
+	if r.DataKey, err = b.ring.currentID(func() (string, error) { return currentDataKey(ctx, s) }); err != nil {
 		return err
 	}
 	data, err := b.dataKey(ctx, s, r.DataKey)
@@ -224,5 +224,8 @@ func currentDataKey(ctx context.Context, s logical.Storage) (id string, err erro
 	id = randomID()
 	entry := &logical.StorageEntry{Key: dataKeyPrefix + id, Value: append([]byte(nil), random.Bytes()...)}
 	defer secret.Wipe(entry.Value)
-	return id, s.Put(ctx, entry)
+	if err := s.Put(ctx, entry); err != nil {
+		return "", err
+	}
+	return id, nil
 }

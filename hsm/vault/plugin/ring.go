@@ -12,6 +12,7 @@ type ring struct {
 	mu         sync.Mutex
 	keys       map[string]*openKey    // by name
 	data       map[string]*secret.Key // the data keys by id, those that were needed
+	current    string                 // the id of the data key for new records; "" if nobody has looked yet
 	generation uint64                 // counts what was removed: what was read before is not to be kept
 }
 
@@ -71,7 +72,7 @@ func (r *ring) drop() {
 	for _, k := range r.data {
 		k.Destroy()
 	}
-	r.keys, r.data = nil, nil
+	r.keys, r.data, r.current = nil, nil, ""
 }
 
 // dataKey returns the data key with an id; read gets it from storage if it is not here.
@@ -90,6 +91,17 @@ func (r *ring) dataKey(id string, read func() (*secret.Key, error)) (*secret.Key
 	}
 	r.data[id] = k
 	return k, nil
+}
+
+// currentID returns the id of the data key for new records; look finds it in storage if it is not known.
+func (r *ring) currentID(look func() (string, error)) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var err error
+	if r.current == "" {
+		r.current, err = look()
+	}
+	return r.current, err
 }
 
 // any returns an open key, nil if there is none.
