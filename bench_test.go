@@ -52,13 +52,16 @@ func BenchmarkOnboard(b *testing.B) {
 	for _, cores := range []int{1, runtime.NumCPU()} {
 		b.Run(fmt.Sprintf("cores=%d", cores), func(b *testing.B) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+			if cores == 1 {
+				pin(b)
+			}
 			keys, s := backend(b), spec(b, b.N)
 			s.Nonce = 0
 			b.ResetTimer()
 			for done := 0; done < b.N; done += s.Count { // nonces end at 65535
 				s.Count = min(b.N-done, 4096)
 				s.Owner[0]++
-				_, err := dvkeys.Onboard(b.Context(), keys, s, nil)
+				_, err := dvkeys.Onboard(b.Context(), keys, s, &dvkeys.Options{Workers: 2 * cores})
 				require.NoError(b, err)
 			}
 		})

@@ -42,9 +42,15 @@ func allocate(n int) (block, error) {
 		fill(unsafe.Slice((*byte)(unsafe.Add(at, n)), slotMax-n)) // up to the canary that is there already
 		return block{at, n}, nil
 	default:
-		m, err := mapLocked(n)
-		if err != nil {
-			return block{}, err
+		var m []byte
+		if pages(n) == pageSize {
+			m = spares.take()
+		}
+		if m == nil {
+			var err error
+			if m, err = mapLocked(n); err != nil {
+				return block{}, err
+			}
 		}
 		b := block{unsafe.Pointer(&m[len(m)-n]), n}
 		fill(b.before())
@@ -62,7 +68,9 @@ func (b block) release() {
 		panic("secret: memory corruption: the bytes next to a secret were overwritten")
 	}
 	if b.n > slotMax {
-		unmap(b.mapping())
+		if m := b.mapping(); len(m) != pageSize || !spares.put(m) {
+			unmap(m)
+		}
 		return
 	}
 	Wipe(unsafe.Slice((*byte)(b.at), slotMax)) // the canary in the rest of the slot

@@ -5,9 +5,10 @@
 //
 // A [Buffer] holds a secret in the clear while it is worked with. Its bytes lie in memory mapped outside the Go heap,
 // locked against swapping (mlock), left out of core dumps, emptied in forked children (both on Linux), and wiped by
-// Destroy. Up to 64 bytes are a slot of a shared slab of locked pages; more get a mapping of their own. Before and after
-// every slab and every such mapping lies a page that cannot be read or written, and the bytes around each secret are
-// canaries that Destroy checks: if they changed, something wrote past the end of a buffer, and the process stops.
+// Destroy. Up to 64 bytes are a slot of a shared slab of locked pages; more get a mapping of their own, a few of which are
+// kept for the next such buffer if a page is enough. Before and after every slab and every such mapping lies a page that
+// cannot be read or written, and the bytes around each secret are canaries that Destroy checks: if they changed, something
+// wrote past the end of a buffer, and the process stops.
 //
 // A [Box] holds a secret at rest. The secret is encrypted (XSalsa20-Poly1305) in ordinary memory under one key, made at
 // random by this process and kept in a locked slot; each use decrypts straight from there into a locked slot of its own,

@@ -118,6 +118,41 @@ func TestLargeBufferIsUnmapped(t *testing.T) {
 	require.False(t, locked())
 }
 
+// Of mappings of one page a few are kept, zeroed, locked and guarded, and make room when the system lets no more be locked.
+func TestSpareMappings(t *testing.T) {
+	spares.giveBack()
+	before := lockedKB(t)
+	var all []*Buffer
+	for i := range 3 * maxSpares {
+		buf, err := New(slotMax + 1 + i)
+		require.NoError(t, err)
+		for j := range buf.Bytes() {
+			buf.Bytes()[j] = 0xff
+		}
+		all = append(all, buf)
+	}
+	for _, buf := range all {
+		buf.Destroy()
+	}
+	require.Len(t, spares.mapped, maxSpares)
+	require.LessOrEqual(t, lockedKB(t), before+maxSpares*pageSize/1024)
+	for _, m := range spares.mapped {
+		require.Equal(t, make([]byte, pageSize), m)
+	}
+	page := spares.mapped[maxSpares-1]
+	buf, err := New(pageSize - 3)
+	require.NoError(t, err)
+	defer buf.Destroy()
+	require.Equal(t, unsafe.Pointer(&page[3]), buf.memory.block.at, "not the spare one, or not flush against the guard page")
+	require.Equal(t, make([]byte, pageSize-3), buf.Bytes())
+	_, here, _ := around(t, buf.memory.block.at)
+	for _, flag := range []string{"lo", "dd", "wf"} {
+		require.Contains(t, strings.Fields(here.flags), flag)
+	}
+	require.True(t, spares.giveBack())
+	require.False(t, spares.giveBack())
+}
+
 func lockedKB(t *testing.T) (kb int) {
 	status, err := os.ReadFile("/proc/self/status")
 	require.NoError(t, err)

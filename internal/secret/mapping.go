@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -15,8 +16,16 @@ var pageSize = os.Getpagesize()
 func pages(n int) int { return (n + pageSize - 1) / pageSize * pageSize }
 
 // mapLocked maps n bytes, rounded up to whole pages, zeroed, locked and kept out of dumps and forked children, between
-// two pages that nobody may touch.
+// two pages that nobody may touch. If the system lets no more be locked, spare mappings make room.
 func mapLocked(n int) ([]byte, error) {
+	m, err := mapOnce(n)
+	if errors.Is(err, ErrLocked) && spares.giveBack() {
+		m, err = mapOnce(n)
+	}
+	return m, err
+}
+
+func mapOnce(n int) ([]byte, error) {
 	size := pages(n)
 	whole, err := memcall.Alloc(size + 2*pageSize)
 	if err != nil {
