@@ -37,22 +37,24 @@ func (t *Token) CreateCounter(ctx context.Context, label string) (*Counter, erro
 	if err != nil {
 		return nil, err
 	}
-	_, err = use(ctx, t.device, c.doing("making"), func(session pkcs11.SessionHandle) (struct{}, error) {
+	begun := false // this call, which is made again when the session is lost in the middle
+	err = useAlone(ctx, t.device, c.doing("making"), func(session pkcs11.SessionHandle) error {
 		values, err := c.values(session)
-		if err == nil && len(values) > 0 {
+		if err == nil && len(values) > 0 && !begun {
 			err = &Error{Fault: c.String() + " is there already", Remedy: "choose another label; for the file that it belongs to, use it", is: hsm.ErrExists}
 		}
-		if err == nil {
-			err = c.put(session, 0, nil)
-		}
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
-		if values, err = c.values(session); err == nil {
-			err = c.put(session, 0, values) // as each later number takes the place of the one before
+		begun = true
+		if err := c.put(session, 0, nil); err != nil {
+			return err
 		}
-		return struct{}{}, err
-	}, nil)
+		if values, err = c.values(session); err != nil {
+			return err
+		}
+		return c.put(session, 0, values) // as each later number takes the place of the one before
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -114,17 +116,18 @@ func (c *Counter) Raise(ctx context.Context, n uint64) error {
 	if n <= c.known {
 		return nil
 	}
-	number, err := use(ctx, c.device, c.doing("raising"), func(session pkcs11.SessionHandle) (uint64, error) {
+	var number uint64
+	err := useAlone(ctx, c.device, c.doing("raising"), func(session pkcs11.SessionHandle) error {
 		values, err := c.values(session)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		number, err := c.highest(values)
-		if err != nil || number >= n {
-			return number, err
+		if number, err = c.highest(values); err != nil || number >= n {
+			return err
 		}
-		return n, c.put(session, n, values)
-	}, nil)
+		number = n
+		return c.put(session, n, values)
+	})
 	if err == nil {
 		c.known = number
 	}
@@ -134,28 +137,13 @@ func (c *Counter) Raise(ctx context.Context, n uint64) error {
 // values returns the objects of the counter with their numbers: one, or more where a process was killed while it raised
 // the number.
 func (c *Counter) values(session pkcs11.SessionHandle) (map[pkcs11.ObjectHandle]uint64, error) {
-	raw := c.device.module.raw
-	if err := raw.FindObjectsInit(session, c.template()); err != nil {
-		return nil, err
-	}
-	var handles []pkcs11.ObjectHandle
-	for {
-		some, _, err := raw.FindObjects(session, 10)
-		if err != nil {
-			_ = raw.FindObjectsFinal(session)
-			return nil, err
-		}
-		if len(some) == 0 {
-			break
-		}
-		handles = append(handles, some...)
-	}
-	if err := raw.FindObjectsFinal(session); err != nil {
+	handles, err := c.device.search(session, c.template()...)
+	if err != nil {
 		return nil, err
 	}
 	values := make(map[pkcs11.ObjectHandle]uint64, len(handles))
 	for _, h := range handles {
-		got, err := raw.GetAttributeValue(session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_VALUE, nil)})
+		got, err := c.device.module.raw.GetAttributeValue(session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_VALUE, nil)})
 		if err != nil {
 			return nil, err
 		}

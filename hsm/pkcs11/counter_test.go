@@ -86,6 +86,24 @@ func TestCounter(t *testing.T) {
 	}
 }
 
+// A counter that is hidden, because nobody is logged in any more, is neither gone nor free to be made.
+func TestCounterLostLogin(t *testing.T) {
+	ctx, token, label := t.Context(), rsaToken(t), unique("counter")
+	c, err := token.CreateCounter(ctx, label)
+	require.NoError(t, err)
+	require.NoError(t, c.Raise(ctx, 7))
+	logOut(t, token)
+	got, err := c.Read(ctx)
+	require.NoError(t, err)
+	require.Equal(t, uint64(7), got)
+	logOut(t, token)
+	_, err = token.CreateCounter(ctx, label)
+	require.ErrorIs(t, err, hsm.ErrExists)
+	logOut(t, token)
+	require.NoError(t, c.Raise(ctx, 8))
+	require.Equal(t, []uint64{8}, objects(t, token, c))
+}
+
 // Whatever processes that were killed have left, the highest number counts.
 func TestCounterLeftovers(t *testing.T) {
 	ctx, token := t.Context(), rsaToken(t)
