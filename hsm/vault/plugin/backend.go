@@ -64,7 +64,9 @@ func Factory(ctx context.Context, c *logical.BackendConfig) (logical.Backend, er
 		Invalidate: b.invalidate,
 		Clean:      func(context.Context) { b.drop() },
 	}
-	return b, b.Setup(ctx, c)
+	with := *c
+	with.System = &placeView{SystemView: c.System}
+	return b, b.Setup(ctx, &with)
 }
 
 // invalidate forgets what another node has changed in the storage.
