@@ -19,9 +19,11 @@ func TestVerifyBatch(t *testing.T) {
 		claims = append(claims, keyshare.Signed{PublicKey: k.PublicKey(), Root: root, Signature: sigs[0]})
 		k.Destroy()
 	}
-	require.True(t, keyshare.VerifyBatch(claims))
-	require.True(t, keyshare.VerifyBatch(claims[:1]))
-	require.False(t, keyshare.VerifyBatch(nil), "nothing is claimed")
+	for _, verify := range []func([]keyshare.Signed) bool{keyshare.VerifyBatch, keyshare.VerifyBatchIndependent} {
+		require.True(t, verify(claims))
+		require.True(t, verify(claims[:1]))
+		require.False(t, verify(nil), "nothing is claimed")
+	}
 	for i := range claims {
 		for name, spoil := range map[string]func(*keyshare.Signed){
 			"root":         func(c *keyshare.Signed) { c.Root[31]++ },
@@ -33,6 +35,7 @@ func TestVerifyBatch(t *testing.T) {
 			spoilt := append([]keyshare.Signed(nil), claims...)
 			spoil(&spoilt[i])
 			require.False(t, keyshare.VerifyBatch(spoilt), "%s of claim %d", name, i)
+			require.False(t, keyshare.VerifyBatchIndependent(spoilt), "%s of claim %d", name, i)
 		}
 	}
 }

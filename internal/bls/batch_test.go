@@ -21,6 +21,17 @@ func claimsFor(t *testing.T, n, roots int) []Signed {
 	return claims
 }
 
+// verifiers are the two libraries' ways to verify a batch.
+var verifiers = map[string]func([]Signed) bool{"blst": VerifyBatch, "herumi": verifyIndependent}
+
+func verifyIndependent(claims []Signed) bool {
+	rooted := make([]SignedRoot, len(claims))
+	for i, c := range claims {
+		rooted[i] = SignedRoot{c.Key, c.Hash.Root(), c.Signature}
+	}
+	return VerifyBatchIndependent(rooted)
+}
+
 // Some implementations of batch verification leave signatures at certain places unchecked; here one wrong claim at any
 // place of a batch of any size up to 40 is noticed.
 func TestBatchNoticesEachWrongClaim(t *testing.T) {
@@ -30,6 +41,7 @@ func TestBatchNoticesEachWrongClaim(t *testing.T) {
 	for n := 1; n <= largest; n++ {
 		claims := slices.Clone(all[:n])
 		require.True(t, VerifyBatch(claims), n)
+		require.True(t, verifyIndependent(claims), n)
 		for i := range claims {
 			if testing.Short() && i != 0 && i < n-2 {
 				continue
@@ -37,6 +49,7 @@ func TestBatchNoticesEachWrongClaim(t *testing.T) {
 			right := claims[i]
 			claims[i].Signature = stranger
 			require.False(t, VerifyBatch(claims), "claim %d of %d has another key's signature", i, n)
+			require.False(t, verifyIndependent(claims), "claim %d of %d has another key's signature", i, n)
 			claims[i] = right
 		}
 	}
@@ -56,6 +69,7 @@ func TestBatchNoticesErrorsThatCancelOut(t *testing.T) {
 		require.Equal(t, before, aggregate([]Signature{claims[0].Signature, claims[1].Signature}), "the plain sum does not notice")
 		for range 20 {
 			require.False(t, VerifyBatch(claims))
+			require.False(t, verifyIndependent(claims))
 		}
 	}
 }
@@ -76,26 +90,30 @@ func TestBatchNoticesRogueKey(t *testing.T) {
 	var rest blst.P2
 	rest.FromAffine(&sig.p)
 	rest.SubAssign(&other.p)
-	require.False(t, VerifyBatch([]Signed{
-		{honest, HashRoot(root), other},
-		{key, HashRoot(root), Signature{*rest.ToAffine()}},
-	}))
+	for name, verify := range verifiers {
+		require.False(t, verify([]Signed{
+			{honest, HashRoot(root), other},
+			{key, HashRoot(root), Signature{*rest.ToAffine()}},
+		}), name)
+	}
 }
 
 func TestBatchRefusesNothingAndZero(t *testing.T) {
-	require.False(t, VerifyBatch(nil))
-	require.False(t, VerifyBatch([]Signed{}))
-	claims := claimsFor(t, 3, 3)
-	require.True(t, VerifyBatch(claims))
-	for i := range claims {
-		broken := slices.Clone(claims)
-		broken[i].Key = PublicKey{}
-		require.False(t, VerifyBatch(broken))
-		broken = slices.Clone(claims)
-		broken[i].Signature = Signature{}
-		require.False(t, VerifyBatch(broken))
-		broken[i].Key = PublicKey{}
-		require.False(t, VerifyBatch(broken))
+	for name, verify := range verifiers {
+		require.False(t, verify(nil), name)
+		require.False(t, verify([]Signed{}), name)
+		claims := claimsFor(t, 3, 3)
+		require.True(t, verify(claims), name)
+		for i := range claims {
+			broken := slices.Clone(claims)
+			broken[i].Key = PublicKey{}
+			require.False(t, verify(broken), name)
+			broken = slices.Clone(claims)
+			broken[i].Signature = Signature{}
+			require.False(t, verify(broken), name)
+			broken[i].Key = PublicKey{}
+			require.False(t, verify(broken), name)
+		}
 	}
 	key, sig := pair(t, [32]byte{})
 	h := HashRoot([32]byte{})
@@ -109,7 +127,9 @@ func TestBatchRefusesNothingAndZero(t *testing.T) {
 func TestBatchSwappedRoots(t *testing.T) {
 	claims := claimsFor(t, 4, 4)
 	claims[1].Hash, claims[2].Hash = claims[2].Hash, claims[1].Hash
-	require.False(t, VerifyBatch(claims))
+	for name, verify := range verifiers {
+		require.False(t, verify(claims), name)
+	}
 }
 
 // One root hashed under two tags is two things to sign.

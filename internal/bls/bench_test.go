@@ -139,6 +139,27 @@ func BenchmarkVerifyBatch(b *testing.B) {
 	}
 }
 
+// BenchmarkVerifyBatchIndependent is the same with herumi's library.
+func BenchmarkVerifyBatchIndependent(b *testing.B) {
+	for _, n := range []int{2, 16, 128} {
+		for _, roots := range []int{1, n} {
+			claims := make([]bls.SignedRoot, n)
+			for i, c := range makeClaims(b, n, roots) {
+				claims[i] = bls.SignedRoot{Key: c.Key, Root: c.Hash.Root(), Signature: c.Signature}
+			}
+			b.Run(fmt.Sprintf("claims=%d/roots=%d", n, roots), func(b *testing.B) {
+				beside(b, func(int) {}, func(int) {
+					require.True(b, bls.VerifyBatchIndependent(claims))
+				}, map[string]func(int){"singly": func(int) {
+					for _, c := range claims {
+						require.True(b, bls.VerifyIndependent(c.Key, c.Root, c.Signature))
+					}
+				}})
+			})
+		}
+	}
+}
+
 func makeClaims(b *testing.B, n, roots int) []bls.Signed {
 	claims := make([]bls.Signed, n)
 	for i := range claims {

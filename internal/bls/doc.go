@@ -11,9 +11,9 @@
 //
 // Secret scalars only ever touch blst, whose scalar multiplication is constant
 // time. A [PublicKey] or [Signature] is a decoded blst point. herumi's library is
-// the second opinion: [VerifyIndependent] asks it whether a signature that blst
-// made is right, before a signature that can not be taken back leaves the
-// process. No other package imports either, and none needs to know that there
+// the second opinion: [VerifyIndependent] and [VerifyBatchIndependent] ask it
+// whether signatures that blst made are right, before one that can not be taken
+// back leaves the process. No other package imports either, and none needs to know that there
 // are two.
 //
 // # Secrets

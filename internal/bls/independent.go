@@ -62,17 +62,29 @@ func VerifyIndependent(key PublicKey, root [32]byte, s Signature) bool {
 // herumi's library started.
 //
 // Every slice handed over is a fresh copy, since herumi passes slices to C in a
-// way that panics for memory beside Go pointers; subgroups are checked
-// explicitly, since herumi's own check is a switch for the whole process.
+// way that panics for memory beside Go pointers.
 func herumiVerifies(key PublicKey, root [32]byte, s Signature) bool {
-	var pk herumi.PublicKey
-	if pk.DeserializeUncompressed(key.p.Serialize()) != nil || pk.IsZero() || !pk.IsValidOrder() {
-		return false
-	}
-	var sig herumi.Sign
-	if sig.DeserializeUncompressed(s.p.Serialize()) != nil || sig.IsZero() || !sig.IsValidOrder() {
-		return false
-	}
+	p, keyOK := herumiKey(key)
+	q, ok := herumiSignature(s)
 	msg := append([]byte(nil), root[:]...)
-	return sig.VerifyByte(&pk, msg)
+	return keyOK && ok && herumi.CastToSign(&q).VerifyByte(herumi.CastToPublicKey(&p), msg)
+}
+
+// herumiKey hands a key over by its coordinates and asks whether it is in the
+// subgroup: herumi's decoders ask too, but another package of the process may have
+// told them not to.
+func herumiKey(k PublicKey) (p herumi.G1, ok bool) {
+	b := k.p.Serialize()
+	p.Z.SetInt64(1)
+	ok = p.X.Deserialize(b[:48]) == nil && p.Y.Deserialize(b[48:]) == nil && p.IsValidOrder()
+	return p, ok
+}
+
+// herumiSignature is herumiKey for a signature, whose coordinates have two parts.
+func herumiSignature(s Signature) (q herumi.G2, ok bool) {
+	b := s.p.Serialize()
+	q.Z.D[0].SetInt64(1)
+	ok = q.X.D[1].Deserialize(b[:48]) == nil && q.X.D[0].Deserialize(b[48:96]) == nil &&
+		q.Y.D[1].Deserialize(b[96:144]) == nil && q.Y.D[0].Deserialize(b[144:]) == nil && q.IsValidOrder()
+	return q, ok
 }

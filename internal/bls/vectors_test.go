@@ -254,6 +254,7 @@ func testBatchVerify(t *testing.T, input, output json.RawMessage) {
 		independently = independently && VerifyIndependent(key, root, sig)
 	}
 	require.Equal(t, decode[bool](t, output), VerifyBatch(claims))
+	require.Equal(t, decode[bool](t, output), verifyIndependent(claims))
 	require.Equal(t, decode[bool](t, output), singly)
 	require.Equal(t, decode[bool](t, output), independently)
 }
