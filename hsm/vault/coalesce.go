@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 // joiner makes one request of the questions that come within a short time.
 type joiner[Q, A any] struct {
+	doing  string // for errors
 	window time.Duration
 	most   int             // of what questions weigh together
 	ended  context.Context // that of the session
@@ -69,7 +71,7 @@ func (j *joiner[Q, A]) ask(ctx context.Context, question Q, weight int) (answer 
 			}
 		}
 		j.mu.Unlock()
-		return answer, failure(ctx, signing, ctx.Err())
+		return answer, failure(ctx, j.doing, ctx.Err())
 	}
 }
 
@@ -89,39 +91,61 @@ func (j *joiner[Q, A]) run(ctx context.Context, b *batch[Q, A]) {
 	j.mu.Unlock()
 	b.answers, b.err = j.send(ctx, b.questions)
 	if b.err == nil && len(b.answers) != len(b.questions) {
-		b.err = nonsense(signing, "the engine answered with %d results, asked for %d", len(b.answers), len(b.questions))
+		b.err = nonsense(j.doing, "the engine answered with %d results, asked for %d", len(b.answers), len(b.questions))
 	}
 	close(b.done)
 }
 
-// joiners are those of one backend: one for roots, and one for each network and kind of duty.
+// joiners are those of one backend: one for keys to make, one for roots, one for each group of operators, and one for each
+// network and kind of duty.
 type joiners struct {
 	backend *Backend
 	window  time.Duration
+	keys    *joiner[wire.CreateKey, wire.CreatedKey]
 	roots   *joiner[wire.SignKey, wire.SignedKey]
+	splits  sync.Map // of *joiner[wire.SplitKey, wire.SplittedKey], by the digest of threshold and operators
 	duties  sync.Map // of *joiner[wire.DutiesKey, wire.ResultsKey], by "network kind"
 }
 
 func newJoiners(b *Backend, window time.Duration) *joiners {
-	return &joiners{backend: b, window: window, roots: &joiner[wire.SignKey, wire.SignedKey]{
-		window: window, most: wire.MaxRoots, ended: b.session.ended,
-		send: func(ctx context.Context, requests []wire.SignKey) ([]wire.SignedKey, error) {
-			var answer wire.SignedMany
-			err := b.session.do(ctx, &request{doing: signing, method: http.MethodPut, path: b.mount + "/sign", body: wire.SignMany{Requests: requests}, read: into(&answer)})
-			return answer.Results, err
-		},
-	}}
+	j := &joiners{backend: b, window: window}
+	j.keys = newJoiner(j, generating, wire.MaxKeys, "keys", func(requests []wire.CreateKey) any { return wire.CreateMany{Requests: requests} },
+		func(answer wire.CreatedMany) []wire.CreatedKey { return answer.Results })
+	j.roots = newJoiner(j, signing, wire.MaxRoots, "sign", func(requests []wire.SignKey) any { return wire.SignMany{Requests: requests} },
+		func(answer wire.SignedMany) []wire.SignedKey { return answer.Results })
+	return j
 }
 
-func (j *joiners) of(network, kind string) *joiner[wire.DutiesKey, wire.ResultsKey] {
-	found, _ := j.duties.LoadOrStore(fmt.Sprintf("%q %s", network, kind), &joiner[wire.DutiesKey, wire.ResultsKey]{
-		window: j.window, most: wire.MaxDuties, ended: j.backend.session.ended,
-		send: func(ctx context.Context, requests []wire.DutiesKey) ([]wire.ResultsKey, error) {
-			var answer wire.ResultsMany
-			b := j.backend
-			err := b.session.do(ctx, &request{doing: doingDuty(kind), method: http.MethodPut, path: b.mount + "/" + kind, body: wire.DutiesMany{Network: network, Requests: requests}, read: into(&answer)})
-			return answer.Results, err
+// newJoiner makes a joiner whose questions go to a path of the engine, and whose answers are in what comes back.
+func newJoiner[Q, A, R any](j *joiners, doing string, most int, path string, body func([]Q) any, answers func(R) []A) *joiner[Q, A] {
+	return &joiner[Q, A]{
+		doing: doing, window: j.window, most: most, ended: j.backend.session.ended,
+		send: func(ctx context.Context, questions []Q) ([]A, error) {
+			var answer R
+			err := j.backend.session.do(ctx, &request{doing: doing, method: http.MethodPut, path: j.backend.mount + "/" + path, body: body(questions), read: into(&answer)})
+			return answers(answer), err
 		},
-	})
+	}
+}
+
+func (j *joiners) ofDuties(network, kind string) *joiner[wire.DutiesKey, wire.ResultsKey] {
+	found, _ := j.duties.LoadOrStore(fmt.Sprintf("%q %s", network, kind), newJoiner(j, doingDuty(kind), wire.MaxDuties, kind,
+		func(requests []wire.DutiesKey) any { return wire.DutiesMany{Network: network, Requests: requests} },
+		func(answer wire.ResultsMany) []wire.ResultsKey { return answer.Results }))
 	return found.(*joiner[wire.DutiesKey, wire.ResultsKey])
+}
+
+// ofSplits returns the joiner for a threshold and operators. It is forgotten when its request is sent, since there may be any
+// number of groups.
+func (j *joiners) ofSplits(threshold int, operators []wire.Operator) *joiner[wire.SplitKey, wire.SplittedKey] {
+	hash := sha256.New()
+	fmt.Fprintln(hash, threshold, operators)
+	digest := [sha256.Size]byte(hash.Sum(nil))
+	found, _ := j.splits.LoadOrStore(digest, newJoiner(j, splitting, wire.MaxOperators, "split",
+		func(requests []wire.SplitKey) any {
+			j.splits.Delete(digest)
+			return wire.SplitMany{Threshold: threshold, Operators: operators, Requests: requests}
+		},
+		func(answer wire.SplittedMany) []wire.SplittedKey { return answer.Results }))
+	return found.(*joiner[wire.SplitKey, wire.SplittedKey])
 }

@@ -34,10 +34,10 @@ type Config struct {
 	// TLS says whom to trust and who to be.
 	TLS TLS
 
-	// Coalesce, unless 0, is how long a key that is to sign waits for others, to go into one request with them: raw roots
-	// with raw roots, attestations with attestations. With many concurrent calls it multiplies the rate, for at most that
-	// much latency; 1 to 5 ms are sensible. The token's policy must then allow the paths without a name, such as sign and
-	// attestation, which take every key of the mount.
+	// Coalesce, unless 0, is how long a key that is to be made, split or to sign waits for others, to go into one request
+	// with them: raw roots with raw roots, attestations with attestations, splits among the same operators. With many
+	// concurrent calls it multiplies the rate, for at most that much latency; 1 to 5 ms are sensible. The token's policy must
+	// then allow the paths without a name, such as keys, split and attestation, which take every key of the mount.
 	Coalesce time.Duration
 
 	// Patience is how long a call is repeated while Vault is sealed, restarting, or changing its leader, unless its

@@ -31,7 +31,12 @@ func (k *key) String() string { return k.public.String() }
 // GoString returns the public key.
 func (k *key) GoString() string { return k.public.String() }
 
-const signing = "signing"
+// What is being done, for errors.
+const (
+	generating = "generating a key"
+	signing    = "signing"
+	splitting  = "splitting a key"
+)
 
 // SignRoots has the engine sign roots, in requests of up to wire.MaxRoots. The engine's configuration and the token's
 // policy must allow raw signing, which is not the default; otherwise the error wraps hsm.ErrDenied.
@@ -164,7 +169,7 @@ func (k *key) signKind(ctx context.Context, network, kind string, duties [][]byt
 
 func (k *key) askDuties(ctx context.Context, network, kind string, duties []json.RawMessage) (wire.Results, error) {
 	if j := k.backend.joiners; j != nil {
-		answer, err := j.of(network, kind).ask(ctx, wire.DutiesKey{Name: k.name, PublicKey: k.public.String(), Duties: duties}, len(duties))
+		answer, err := j.ofDuties(network, kind).ask(ctx, wire.DutiesKey{Name: k.name, PublicKey: k.public.String(), Duties: duties}, len(duties))
 		if err == nil && answer.Fault != nil {
 			err = fault(doingDuty(kind), answer.Fault)
 		}
@@ -180,45 +185,57 @@ func (k *key) askDuties(ctx context.Context, network, kind string, duties []json
 // against the key and the operators. If an answer is lost, the engine is asked again and draws new shares: those of the
 // lost one were never seen by anybody.
 func (k *key) Split(ctx context.Context, threshold int, to []keyshare.Operator) (*keyshare.Group, []keyshare.Sealed, error) {
-	const doing = "splitting a key"
 	if err := hsm.CheckSplit(threshold, to); err != nil {
 		return nil, nil, err
 	}
 	if err := k.backend.session.usable(ctx); err != nil {
 		return nil, nil, err
 	}
-	body := wire.Split{PublicKey: k.public.String(), Threshold: threshold, Operators: make([]wire.Operator, len(to))}
+	operators := make([]wire.Operator, len(to))
 	for i, o := range to {
 		der, err := x509.MarshalPKIXPublicKey(o.PublicKey)
 		if err != nil {
-			return nil, nil, fmt.Errorf("vault: %s: operator %d: %w", doing, o.ID, err)
+			return nil, nil, fmt.Errorf("vault: %s: operator %d: %w", splitting, o.ID, err)
 		}
-		body.Operators[i] = wire.Operator{ID: uint64(o.ID), PublicKey: der}
+		operators[i] = wire.Operator{ID: uint64(o.ID), PublicKey: der}
 	}
-	var answer wire.Splitted
-	err := k.backend.session.do(ctx, &request{doing: doing, method: http.MethodPut, path: k.backend.mount + "/split/" + k.name, body: body, read: into(&answer)})
+	answer, err := k.askSplit(ctx, threshold, operators)
 	if err != nil {
 		return nil, nil, err
 	}
-	return k.checkSplit(doing, threshold, to, answer)
+	return k.checkSplit(threshold, to, answer)
+}
+
+func (k *key) askSplit(ctx context.Context, threshold int, operators []wire.Operator) (wire.Splitted, error) {
+	if j := k.backend.joiners; j != nil {
+		answer, err := j.ofSplits(threshold, operators).ask(ctx, wire.SplitKey{Name: k.name, PublicKey: k.public.String()}, len(operators))
+		if err == nil && answer.Fault != nil {
+			err = fault(splitting, answer.Fault)
+		}
+		return answer.Splitted, err
+	}
+	var answer wire.Splitted
+	body := wire.Split{PublicKey: k.public.String(), Threshold: threshold, Operators: operators}
+	err := k.backend.session.do(ctx, &request{doing: splitting, method: http.MethodPut, path: k.backend.mount + "/split/" + k.name, body: body, read: into(&answer)})
+	return answer, err
 }
 
 // checkSplit makes sure that what the engine sealed are shares of this key for these operators, as far as public values
 // can show it.
-func (k *key) checkSplit(doing string, threshold int, to []keyshare.Operator, answer wire.Splitted) (*keyshare.Group, []keyshare.Sealed, error) {
+func (k *key) checkSplit(threshold int, to []keyshare.Operator, answer wire.Splitted) (*keyshare.Group, []keyshare.Sealed, error) {
 	group := new(keyshare.Group)
 	if err := group.UnmarshalJSON([]byte(answer.Group)); err != nil {
-		return nil, nil, nonsense(doing, "the engine's group is none: %v", err)
+		return nil, nil, nonsense(splitting, "the engine's group is none: %v", err)
 	}
 	if group.PublicKey() != k.public || group.Threshold() != threshold || len(group.Members()) != len(to) || len(answer.Sealed) != len(to) {
-		return nil, nil, nonsense(doing, "the engine answered with %d shares and threshold %d of key %s, asked for %d and %d of %s",
+		return nil, nil, nonsense(splitting, "the engine answered with %d shares and threshold %d of key %s, asked for %d and %d of %s",
 			len(answer.Sealed), group.Threshold(), group.PublicKey(), len(to), threshold, k.public)
 	}
 	sealed := make([]keyshare.Sealed, len(to))
 	for i, s := range answer.Sealed {
 		member, ok := group.Member(to[i].ID)
 		if !ok || s.PublicKey != member.String() || s.ID != uint64(to[i].ID) || len(s.Ciphertext) != keyshare.SealedSize {
-			return nil, nil, nonsense(doing, "share %d of the engine is not that of operator %d", i, to[i].ID)
+			return nil, nil, nonsense(splitting, "share %d of the engine is not that of operator %d", i, to[i].ID)
 		}
 		sealed[i] = keyshare.Sealed{ID: to[i].ID, PublicKey: member, Ciphertext: s.Ciphertext}
 	}

@@ -24,23 +24,34 @@ func (b *Backend) Generate(ctx context.Context, label string) (hsm.Key, error) {
 	if label != "" {
 		name = nameOf(label)
 	}
-	const doing = "generating a key"
-	var made wire.Key
-	err := b.session.do(ctx, &request{doing: doing, method: http.MethodPut, path: b.mount + "/keys/" + name, body: wire.Create{Label: label}, read: into(&made)})
+	made, err := b.create(ctx, name, label)
 	if err != nil {
 		return nil, err
 	}
-	k, err := b.key(doing, made)
+	k, err := b.key(generating, made)
 	if err != nil {
 		return nil, err
 	}
 	if made.Name != name {
-		return nil, nonsense(doing, "the engine answered with the key %.80q, asked for %s", made.Name, name)
+		return nil, nonsense(generating, "the engine answered with the key %.80q, asked for %s", made.Name, name)
 	}
 	if got := labelOf(made.Name, made.Label); got != label {
-		return nil, &Error{Doing: doing, Fault: fmt.Sprintf("the name %s, which stands for the label %q, is that of key %s with the label %q", name, label, k.public, got), is: hsm.ErrExists}
+		return nil, &Error{Doing: generating, Fault: fmt.Sprintf("the name %s, which stands for the label %q, is that of key %s with the label %q", name, label, k.public, got), is: hsm.ErrExists}
 	}
 	return k, nil
+}
+
+func (b *Backend) create(ctx context.Context, name, label string) (wire.Key, error) {
+	if j := b.joiners; j != nil {
+		answer, err := j.keys.ask(ctx, wire.CreateKey{Name: name, Create: wire.Create{Label: label}}, 1)
+		if err == nil && answer.Fault != nil {
+			err = fault(generating, answer.Fault)
+		}
+		return answer.Key, err
+	}
+	var made wire.Key
+	err := b.session.do(ctx, &request{doing: generating, method: http.MethodPut, path: b.mount + "/keys/" + name, body: wire.Create{Label: label}, read: into(&made)})
+	return made, err
 }
 
 // Open implements hsm.Backend.

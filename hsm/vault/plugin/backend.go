@@ -37,8 +37,8 @@ type backend struct {
 	wrapping wrapping
 	config   configCache
 
-	// Locks for names, and for the histories of public keys. One request never holds two of a kind; who holds one for a
-	// name may take that of a public key.
+	// Locks for names, and for the histories of public keys. A request that holds several of a kind has taken them in the
+	// order of the list; who holds those for names may take that of a public key.
 	names, publics []*locksutil.LockEntry
 
 	process             string        // a random name for this one

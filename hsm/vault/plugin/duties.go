@@ -28,10 +28,11 @@ func (b *backend) dutyPaths() []*framework.Path {
 	return []*framework.Path{one, many}
 }
 
-// judged is a duty on its way to a signature.
+// judged is a duty on its way to a signature. It goes on while err is nil.
 type judged struct {
 	duty      signer.Duty
 	root      keyshare.Root
+	signer    keyshare.PublicKey
 	signature keyshare.Signature
 	err       error
 }
@@ -45,11 +46,12 @@ func (b *backend) duties(ctx context.Context, req *logical.Request, d *framework
 	if err != nil {
 		return nil, err
 	}
-	results, err := desk.sign(ctx, wire.DutiesKey{Name: d.Get("name").(string), PublicKey: want.PublicKey, Duties: want.Duties})
+	list, err := desk.sign(ctx, wire.DutiesKey{Name: d.Get("name").(string), PublicKey: want.PublicKey, Duties: want.Duties})
 	if err != nil {
 		return nil, err
 	}
-	return answer(results)
+	desk.verify(ctx, list)
+	return answer(desk.results(list))
 }
 
 func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
@@ -68,15 +70,20 @@ func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *frame
 	if err != nil {
 		return nil, err
 	}
+	lists, errs := make([][]judged, len(want.Requests)), make([]error, len(want.Requests))
+	together(len(want.Requests), func(i int) { lists[i], errs[i] = desk.sign(ctx, want.Requests[i]) })
+	desk.verify(ctx, lists...)
 	results := wire.ResultsMany{Results: make([]wire.ResultsKey, len(want.Requests))}
-	together(len(want.Requests), func(i int) {
-		one, err := desk.sign(ctx, want.Requests[i])
-		if err != nil {
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			results.Results[i].Results = desk.results(lists[i])
+		case errors.Is(err, logical.ErrReadOnly) || err.Error() == logical.ErrReadOnly.Error():
+			return nil, logical.ErrReadOnly // the request is sent on to a node that may write
+		default:
 			results.Results[i].Fault = wireFault(err)
-			return
 		}
-		results.Results[i].Results = one
-	})
+	}
 	return answer(results)
 }
 
@@ -106,22 +113,60 @@ func (b *backend) openDesk(ctx context.Context, s logical.Storage, kind, network
 }
 
 // sign signs the duties of one key.
-func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (results wire.Results, err error) {
+func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (list []judged, err error) {
 	defer recovered(&err)
-	list := make([]judged, len(want.Duties))
 	err = d.use(ctx, d.storage, want.Name, want.PublicKey, func(k *openKey) error {
+		list = make([]judged, len(want.Duties))
 		for i, text := range want.Duties {
 			list[i] = d.judge(&k.record, text)
 		}
 		if err := d.protect(ctx, d.storage, d.network, k.PublicKey, list); err != nil {
 			return err
 		}
-		return d.each(ctx, len(list), func(i int) error { return signDuty(ctx, k, &list[i]) })
+		return d.each(ctx, len(list), func(i int) (err error) {
+			if j := &list[i]; j.err == nil {
+				j.signer = k.PublicKey
+				j.signature, err = signRoot(ctx, k, j.root)
+			}
+			return err // stops the others, since the key or the request is gone
+		})
 	})
 	if err != nil {
-		return wire.Results{}, err
+		return nil, err
 	}
-	results.Results = make([]wire.Result, len(list))
+	return list, nil
+}
+
+// verify checks the signatures that can not be taken back, by the BLS library that did not make them, all together, and one
+// by one if that fails.
+func (d *desk) verify(ctx context.Context, lists ...[]judged) {
+	var signed []*judged
+	var claims []keyshare.Signed
+	for _, list := range lists {
+		for i := range list {
+			if j := &list[i]; j.err == nil && irrevocable(j.duty) {
+				signed, claims = append(signed, j), append(claims, keyshare.Signed{PublicKey: j.signer, Root: j.root, Signature: j.signature})
+				j.err = errUntested
+			}
+		}
+	}
+	err := d.chunks(ctx, len(signed), func(from, to int) {
+		good := keyshare.VerifyBatchIndependent(claims[from:to])
+		for i := from; i < to; i++ {
+			if c := claims[i]; good || c.PublicKey.VerifyIndependent(c.Root, c.Signature) {
+				signed[i].err = nil
+			}
+		}
+	})
+	for _, j := range signed {
+		if j.err != nil && err != nil {
+			j.err = err
+		}
+	}
+}
+
+func (d *desk) results(list []judged) wire.Results {
+	results := wire.Results{Results: make([]wire.Result, len(list))}
 	for i, j := range list {
 		if j.err != nil {
 			d.refused.Add(1)
@@ -131,7 +176,7 @@ func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (results wire.Resu
 		d.signatures.Add(1)
 		results.Results[i].Signature = j.signature.String()
 	}
-	return results, nil
+	return results
 }
 
 // judge decodes a duty and decides whether the configuration and the network allow it.
@@ -202,18 +247,4 @@ func (b *backend) protect(ctx context.Context, s logical.Storage, n *signer.Netw
 		return nil
 	}
 	return history.write(ctx, s)
-}
-
-// signDuty signs what was judged. An error of its own stops the others, since the key or the request is gone.
-func signDuty(ctx context.Context, k *openKey, j *judged) (err error) {
-	if j.err != nil {
-		return nil
-	}
-	if j.signature, err = signRoot(ctx, k, j.root); err != nil {
-		return err
-	}
-	if irrevocable(j.duty) && !k.PublicKey.VerifyIndependent(j.root, j.signature) {
-		return errors.New("dvkeys: a signature was made that does not verify")
-	}
-	return nil
 }

@@ -63,6 +63,12 @@ func guard(f framework.OperationFunc) framework.OperationFunc {
 	}
 }
 
+// lasting reports whether an error will not pass when the same is asked again.
+func lasting(err error) bool {
+	var known *fault
+	return errors.Is(err, errCorrupt) || errors.As(err, &known) && known.status < http.StatusInternalServerError
+}
+
 // wireFault is an error of one element of a batch.
 func wireFault(err error) *wire.Fault {
 	code := wire.Unavailable

@@ -147,7 +147,7 @@ func (b *backend) importKey(ctx context.Context, req *logical.Request, _ *framew
 	case r != nil && r.PublicKey != pk:
 		return nil, exists("dvkeys: the name %q is that of the key %v", r.Name, r.PublicKey)
 	case r != nil:
-		return b.publish(ctx, req.Storage, r)
+		return b.publishOne(ctx, req.Storage, r)
 	}
 	other, err := nameOf(ctx, req.Storage, pk)
 	if err != nil {
@@ -160,7 +160,13 @@ func (b *backend) importKey(ctx context.Context, req *logical.Request, _ *framew
 	if err := b.newRecord(ctx, req.Storage, r, k); err != nil {
 		return nil, err
 	}
-	return b.publish(ctx, req.Storage, r)
+	return b.publishOne(ctx, req.Storage, r)
+}
+
+func (b *backend) publishOne(ctx context.Context, s logical.Storage, r *record) (*logical.Response, error) {
+	m := &making{stored: r}
+	b.publish(ctx, s, []*making{m})
+	return m.answer()
 }
 
 func checkImport(want wire.Import) error {

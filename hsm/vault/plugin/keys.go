@@ -3,31 +3,29 @@ package plugin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/helper/locksutil"
 	"github.com/hashicorp/vault/sdk/logical"
 
-	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
 	"github.com/claystack/dvkeys/internal/secret"
-	"github.com/claystack/dvkeys/keyshare"
 )
 
 func (b *backend) keyPaths() []*framework.Path {
 	return []*framework.Path{
 		{
-			Pattern:      "keys/?$",
-			HelpSynopsis: "The names and public keys of all keys.",
+			Pattern:             "keys/?$",
+			HelpSynopsis:        "The names and public keys of all keys; makes many.",
+			TakesArbitraryInput: true,
 			Fields: map[string]*framework.FieldSchema{
 				"after": {Type: framework.TypeString, Query: true, Description: "List only names after this one."},
 				"limit": {Type: framework.TypeInt, Query: true, Description: "How many; 0 and more than 1000 mean 1000."},
 			},
 			Operations: map[logical.Operation]framework.OperationHandler{
-				logical.ListOperation: &framework.PathOperation{Callback: guard(b.list), Summary: "List keys."},
+				logical.ListOperation:   &framework.PathOperation{Callback: guard(b.list), Summary: "List keys."},
+				logical.UpdateOperation: operation(b.createMany, "Make keys, or return those of the names."),
 			},
 		},
 		{
@@ -84,69 +82,6 @@ func (b *backend) read(ctx context.Context, req *logical.Request, d *framework.F
 		return nil, err
 	}
 	return answer(r.wire())
-}
-
-func (b *backend) create(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
-	name := d.Get("name").(string)
-	var want wire.Create
-	if err := errors.Join(checkName(name), decode(req, &want)); err != nil {
-		return nil, err
-	}
-	if err := hsm.CheckLabel(want.Label); err != nil {
-		return nil, invalid("%v", err)
-	}
-	lock := locksutil.LockForKey(b.names, name)
-	lock.Lock()
-	defer lock.Unlock()
-	r, err := readRecord(ctx, req.Storage, name)
-	if err == nil && r == nil {
-		r, err = leftRecord(ctx, req.Storage, name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if r == nil {
-		k, err := keyshare.Generate()
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		defer k.Destroy()
-		r = &record{Name: name, PublicKey: k.PublicKey(), Label: want.Label, Created: time.Now().UTC()}
-		if err := b.newRecord(ctx, req.Storage, r, k); err != nil {
-			return nil, err
-		}
-	}
-	return b.publish(ctx, req.Storage, r)
-}
-
-// publish lets the name stand for a stored key and answers with its public key, after the key, as read back from storage,
-// has made a test signature. The caller holds the lock of the name.
-func (b *backend) publish(ctx context.Context, s logical.Storage, r *record) (*logical.Response, error) {
-	_, generation := b.ring.get(r.Name)
-	stored, err := readRecordOf(ctx, s, r.Name, hexKey(r.PublicKey))
-	if err != nil {
-		return nil, err
-	}
-	if stored == nil {
-		return nil, fmt.Errorf("%w: the record of %q was not stored", errCorrupt, r.Name)
-	}
-	k, err := b.openRecord(ctx, s, stored)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.compute(ctx, func() error { return hsm.TestSign(ctx, k.secret) }); err != nil {
-		k.secret.Destroy()
-		return nil, err
-	}
-	err = s.Put(ctx, &logical.StorageEntry{Key: namePrefix + stored.Name, Value: []byte(hexKey(stored.PublicKey))})
-	if err != nil {
-		k.secret.Destroy()
-		return nil, err
-	}
-	if b.ring.add(k, generation).once {
-		k.secret.Destroy()
-	}
-	return answer(stored.wire())
 }
 
 func (b *backend) delete(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {

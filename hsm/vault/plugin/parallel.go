@@ -48,6 +48,19 @@ func (b *backend) each(ctx context.Context, n int, f func(i int) error) error {
 	return nil
 }
 
+// maxChunk is how many signatures are verified together: more of them save little, and keep others from the processor.
+const maxChunk = 16
+
+// chunks calls f for ranges of at most maxChunk of n elements, on all processors, as each does.
+func (b *backend) chunks(ctx context.Context, n int, f func(from, to int)) error {
+	processors := runtime.GOMAXPROCS(0)
+	size := min(maxChunk, max(1, (n+processors-1)/processors))
+	return b.each(ctx, (n+size-1)/size, func(i int) error {
+		f(i*size, min(n, (i+1)*size))
+		return nil
+	})
+}
+
 // maxTogether is how many elements of a batch wait for the storage at the same time.
 const maxTogether = 32
 

@@ -77,12 +77,16 @@ func readRecordOf(ctx context.Context, s logical.Storage, name, key string) (*re
 	return r, nil
 }
 
-// leftRecord returns a record that a crash has left of making a key of that name, nil if there is none. One that a crash
-// has left of an import does not count: a key that is asked to be made must not be one that somebody has outside.
-func leftRecord(ctx context.Context, s logical.Storage, name string) (*record, error) {
+// storedRecord returns the record of the key that a name stands for, or else one that a crash has left of making a key of
+// that name; nil if there is neither. What a crash has left of an import does not count: a key that is asked to be made must
+// not be one that somebody has outside.
+func storedRecord(ctx context.Context, s logical.Storage, name string) (*record, error) {
 	keys, err := s.List(ctx, keyPrefix+name+"/")
-	if err != nil {
+	if len(keys) == 0 || err != nil {
 		return nil, err
+	}
+	if r, err := readRecord(ctx, s, name); r != nil || err != nil {
+		return r, err
 	}
 	for _, key := range keys {
 		if r, err := readRecordOf(ctx, s, name, key); err != nil || r != nil && !r.Imported {

@@ -15,6 +15,7 @@
 //
 //	LIST   keys/?after=&limit=   List            names in ascending order of their bytes, after a name
 //	PUT    keys/:name            Create, Key     makes the key inside, or returns the one that has the name
+//	PUT    keys                  CreateMany, CreatedMany
 //	GET    keys/:name            Key
 //	DELETE keys/:name
 //	PUT    import/wrapping       WrappingKey     a one-time RSA key of the engine
@@ -22,6 +23,7 @@
 //	PUT    sign/:name            Sign, Signed    raw roots, if config allows them
 //	PUT    sign                  SignMany, SignedMany
 //	PUT    split/:name           Split, Splitted
+//	PUT    split                 SplitMany, SplittedMany
 //	PUT    seal/:name            Seal, Sealed
 //	PUT    <kind>/:name          Duties, Results typed: kind is the "type" of package signer's encoded duties
 //	PUT    <kind>                DutiesMany, ResultsMany
@@ -33,7 +35,8 @@
 // An answer that is no success has an HTTP status and Vault's {"errors": [text]}: 400 for a request that can not be
 // right, 403 for what the engine's configuration forbids (Vault uses it for tokens and policies), 404 for a key that is
 // not there or is not the one whose public key the request names, 409 for a name or public key that is taken, 5xx for
-// what may pass. In a batch each element has its own [Fault].
+// what may pass. In a batch each element has its own [Fault]; but what may pass when keys are made or split fails the whole
+// request, which is safe to repeat.
 package wire
 
 import "encoding/json"
@@ -49,7 +52,8 @@ const PluginName = "vault-plugin-dvkeys"
 const (
 	MaxRoots     = 1000 // in one request, over all keys
 	MaxDuties    = 1000 // in one request
-	MaxOperators = 1000
+	MaxKeys      = 100  // to make in one request
+	MaxOperators = 1000 // in one request: of a SplitMany, keys times operators
 	MaxPage      = 1000 // names in a List
 )
 
@@ -76,6 +80,28 @@ type List struct {
 // made a test signature (hsm.TestSign).
 type Create struct {
 	Label string `json:"label,omitempty"` // kept with the key; as hsm.CheckLabel accepts
+}
+
+// CreateMany is Create for many names at once, 1 to MaxKeys; for a name that stands twice, the key of the first.
+type CreateMany struct {
+	Requests []CreateKey `json:"requests"`
+}
+
+// CreateKey is a Create for a name.
+type CreateKey struct {
+	Name string `json:"name"`
+	Create
+}
+
+// CreatedMany has one element a request, in order.
+type CreatedMany struct {
+	Results []CreatedKey `json:"results"`
+}
+
+// CreatedKey has a key or a fault.
+type CreatedKey struct {
+	Key
+	Fault *Fault `json:"fault,omitempty"`
 }
 
 // WrappingKey is a fresh RSA key of the engine for one Import. It is kept in memory only and for ten minutes.
@@ -216,6 +242,30 @@ type Operator struct {
 type Splitted struct {
 	Group  string   `json:"group"` // keyshare.Group as JSON, in a string: its numbers go beyond what Vault passes on
 	Sealed []Sealed `json:"sealed"`
+}
+
+// SplitMany is Split for many keys at once, among the same operators.
+type SplitMany struct {
+	Threshold int        `json:"threshold"`
+	Operators []Operator `json:"operators"`
+	Requests  []SplitKey `json:"requests"` // 1 at least; times the operators, MaxOperators at most
+}
+
+// SplitKey names a key.
+type SplitKey struct {
+	Name      string `json:"name"`
+	PublicKey string `json:"public_key,omitempty"` // which it must have; empty: any
+}
+
+// SplittedMany has one element a request, in order.
+type SplittedMany struct {
+	Results []SplittedKey `json:"results"`
+}
+
+// SplittedKey has what came of a split or a fault.
+type SplittedKey struct {
+	Splitted
+	Fault *Fault `json:"fault,omitempty"`
 }
 
 // Seal asks to encrypt the key as it is, a share, to one operator.
