@@ -17,7 +17,7 @@ import (
 // Options change how [Onboard] works. The zero value, and nil, are the defaults.
 type Options struct {
 	// Workers is how many validators are worked on at a time; 0 means two per
-	// core, so that no core waits while a key is written to the disk, and 16 or
+	// core, so that no core waits while a key is written to the disk, and 64 or
 	// more where another process does the work, which is waited for.
 	Workers int
 
@@ -105,7 +105,7 @@ func Onboard(ctx context.Context, backend hsm.Backend, spec Spec, o *Options) (*
 	if opts.Workers == 0 {
 		opts.Workers = 2 * runtime.GOMAXPROCS(0)
 		if backend != nil && backend.Info().Protection == hsm.Isolated {
-			opts.Workers = max(opts.Workers, 16)
+			opts.Workers = max(opts.Workers, 64)
 		}
 	}
 	if opts.Key == nil {

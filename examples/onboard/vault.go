@@ -49,7 +49,7 @@ func (v *vaultFlags) check() error {
 
 func (v *vaultFlags) open(ctx context.Context) (hsm.Backend, error) {
 	config := v.config
-	config.Coalesce = 3 * time.Millisecond // many validators are worked on at a time
+	config.Coalesce = 5 * time.Millisecond // many validators are worked on at a time
 	keys, err := vault.Open(ctx, config)
 	if err != nil {
 		return nil, err

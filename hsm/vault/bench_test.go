@@ -141,7 +141,7 @@ func BenchmarkRequest(b *testing.B) {
 func BenchmarkOnboard(b *testing.B) {
 	const validators = 100
 	c := withAppRole(b)
-	c.Coalesce = 3 * time.Millisecond
+	c.Coalesce = 5 * time.Millisecond
 	for name, open := range map[string]func() hsm.Backend{
 		"software": func() hsm.Backend { return openSoftware(b) },
 		"vault": func() hsm.Backend {
