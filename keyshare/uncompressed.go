@@ -6,6 +6,9 @@ import (
 	"github.com/claystack/dvkeys/internal/bls"
 )
 
+// SignatureUncompressedSize is the size in bytes of what [Signature.Uncompressed] returns.
+const SignatureUncompressedSize = bls.UncompressedSignatureSize
+
 // ParsePublicKeyUncompressed decodes 96 bytes, the affine coordinates x and y, each 48 bytes big-endian: the
 // uncompressed form of the ZCash encoding, which some tokens give. It checks what ParsePublicKey checks, and fails with
 // ErrPublicKey.
@@ -26,4 +29,13 @@ func ParseSignatureUncompressed(b []byte) (Signature, error) {
 		return Signature{}, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return Signature{p}, nil
+}
+
+// Uncompressed returns what ParseSignatureUncompressed reads, in half the time that ParseSignature takes; of the zero value,
+// 192 zero bytes, which parse as no signature.
+func (s Signature) Uncompressed() [SignatureUncompressedSize]byte {
+	if s.IsZero() {
+		return [SignatureUncompressedSize]byte{}
+	}
+	return s.p.Uncompressed()
 }

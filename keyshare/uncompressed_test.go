@@ -32,6 +32,12 @@ func TestUncompressed(t *testing.T) {
 	sigAgain, err := keyshare.ParseSignatureUncompressed(wideSig[:])
 	require.NoError(t, err)
 	require.Equal(t, sigs[0], sigAgain)
+	require.Equal(t, wideSig, sigs[0].Uncompressed())
+
+	none := keyshare.Signature{}.Uncompressed()
+	require.Zero(t, none)
+	_, err = keyshare.ParseSignatureUncompressed(none[:])
+	require.ErrorIs(t, err, keyshare.ErrSignature)
 
 	_, err = keyshare.ParsePublicKeyUncompressed(short[:])
 	require.ErrorIs(t, err, keyshare.ErrPublicKey)

@@ -130,7 +130,9 @@ func newJoiner[Q, A, R any](j *joiners, doing string, most int, path string, bod
 
 func (j *joiners) ofDuties(network, kind string) *joiner[wire.DutiesKey, wire.ResultsKey] {
 	found, _ := j.duties.LoadOrStore(fmt.Sprintf("%q %s", network, kind), newJoiner(j, doingDuty(kind), wire.MaxDuties, kind,
-		func(requests []wire.DutiesKey) any { return wire.DutiesMany{Network: network, Requests: requests} },
+		func(requests []wire.DutiesKey) any {
+			return wire.DutiesMany{Network: network, Requests: requests, Uncompressed: true}
+		},
 		func(answer wire.ResultsMany) []wire.ResultsKey { return answer.Results }))
 	return found.(*joiner[wire.DutiesKey, wire.ResultsKey])
 }

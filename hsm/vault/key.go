@@ -3,10 +3,13 @@ package vault
 import (
 	"context"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -52,55 +55,68 @@ func (k *key) SignRoots(ctx context.Context, roots ...keyshare.Root) ([]keyshare
 		case answer.Fault != nil:
 			return nil, fault(signing, answer.Fault)
 		}
-		return parseSignatures(answer.Signed, len(roots))
+		sigs := make([]keyshare.Signature, len(roots))
+		return sigs, parseSignatures(sigs, answer.Signed)
 	}
-	sigs := make([]keyshare.Signature, 0, len(roots))
-	for len(roots) > 0 {
-		n := min(len(roots), wire.MaxRoots)
+	sigs := make([]keyshare.Signature, len(roots))
+	for from := 0; from < len(roots); from += wire.MaxRoots {
+		to := min(len(roots), from+wire.MaxRoots)
 		var signed wire.Signed
-		err := k.backend.session.do(ctx, &request{doing: signing, method: http.MethodPut, path: k.backend.mount + "/sign/" + k.name, body: k.sign(roots[:n]), read: into(&signed)})
+		err := k.backend.session.do(ctx, &request{doing: signing, method: http.MethodPut, path: k.backend.mount + "/sign/" + k.name, body: k.sign(roots[from:to]), read: into(&signed)})
+		if err == nil {
+			err = parseSignatures(sigs[from:to], signed)
+		}
 		if err != nil {
 			return nil, err
 		}
-		made, err := parseSignatures(signed, n)
-		if err != nil {
-			return nil, err
-		}
-		sigs, roots = append(sigs, made...), roots[n:]
 	}
 	return sigs, nil
 }
 
 func (k *key) sign(roots []keyshare.Root) wire.Sign {
-	s := wire.Sign{PublicKey: k.public.String(), Roots: make([]string, len(roots))}
+	s := wire.Sign{PublicKey: k.public.String(), Roots: make([]string, len(roots)), Uncompressed: true}
 	for i, root := range roots {
 		s.Roots[i] = root.String()
 	}
 	return s
 }
 
-func parseSignatures(signed wire.Signed, n int) ([]keyshare.Signature, error) {
-	if len(signed.Signatures) != n {
-		return nil, nonsense(signing, "the engine answered with %d signatures, asked for %d", len(signed.Signatures), n)
+// parseSignatures reads one signature for each of sigs. To see that a point is in the subgroup takes an eighth of a signature,
+// so all cores do it.
+func parseSignatures(sigs []keyshare.Signature, signed wire.Signed) error {
+	if len(signed.Signatures) != len(sigs) {
+		return nonsense(signing, "the engine answered with %d signatures, asked for %d", len(signed.Signatures), len(sigs))
 	}
-	sigs, errs := make([]keyshare.Signature, n), make([]error, n)
-	// To see that a point is in the subgroup takes a third of a signature, so all cores do it for a batch.
+	errs := make([]error, len(sigs))
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for range min(len(sigs), runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				errs[i] = sigs[i].UnmarshalText([]byte(signed.Signatures[i]))
+			for i := next.Add(1) - 1; i < int64(len(sigs)); i = next.Add(1) - 1 {
+				sigs[i], errs[i] = parseSignature(signed.Signatures[i])
 			}
 		})
 	}
 	workers.Wait()
 	for i, err := range errs {
 		if err != nil {
-			return nil, nonsense(signing, "signature %d of the engine is none: %v", i, err)
+			return nonsense(signing, "signature %d of the engine is none: %v", i, err)
 		}
 	}
-	return sigs, nil
+	return nil
+}
+
+// parseSignature reads a signature, uncompressed as it was asked for, or compressed.
+func parseSignature(text string) (s keyshare.Signature, err error) {
+	if digits, prefixed := strings.CutPrefix(text, "0x"); prefixed && len(digits) == 2*keyshare.SignatureUncompressedSize {
+		b, err := hex.DecodeString(digits)
+		if err != nil {
+			return s, errors.New("not hexadecimal")
+		}
+		return keyshare.ParseSignatureUncompressed(b)
+	}
+	err = s.UnmarshalText([]byte(text))
+	return s, err
 }
 
 // SignDuties has the engine judge and sign duties, as signer.EncodeDuty writes them, for the network of that name. It
@@ -160,7 +176,7 @@ func (k *key) signKind(ctx context.Context, network, kind string, duties [][]byt
 	for i, r := range answer.Results {
 		if r.Fault != nil {
 			errs[i] = fault(doingDuty(kind), r.Fault)
-		} else if err := sigs[i].UnmarshalText([]byte(r.Signature)); err != nil {
+		} else if sigs[i], err = parseSignature(r.Signature); err != nil {
 			errs[i] = nonsense(doingDuty(kind), "signature %d of the engine is none: %v", i, err)
 		}
 	}
@@ -176,7 +192,7 @@ func (k *key) askDuties(ctx context.Context, network, kind string, duties []json
 		return answer.Results, err
 	}
 	var answer wire.Results
-	body := wire.Duties{PublicKey: k.public.String(), Network: network, Duties: duties}
+	body := wire.Duties{PublicKey: k.public.String(), Network: network, Duties: duties, Uncompressed: true}
 	err := k.backend.session.do(ctx, &request{doing: doingDuty(kind), method: http.MethodPut, path: k.backend.mount + "/" + kind + "/" + k.name, body: body, read: into(&answer)})
 	return answer, err
 }

@@ -155,10 +155,11 @@ func (b *backend) testSign(ctx context.Context, list []*making) {
 			m.err = errUntested
 		}
 	}
-	err := b.chunks(ctx, len(open), func(from, to int) {
+	err := b.chunks(ctx, len(open), maxVerified, func(from, to int) error {
 		for i, err := range hsm.TestSignAll(ctx, keys[from:to]...) {
 			open[from+i].err = err
 		}
+		return nil
 	})
 	for _, m := range open {
 		if errors.Is(m.err, errUntested) && err != nil {

@@ -51,7 +51,7 @@ func (b *backend) duties(ctx context.Context, req *logical.Request, d *framework
 		return nil, err
 	}
 	desk.verify(ctx, list)
-	return answer(desk.results(list))
+	return answer(desk.results(list, want.Uncompressed))
 }
 
 func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *framework.FieldData) (*logical.Response, error) {
@@ -77,7 +77,7 @@ func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *frame
 	for i, err := range errs {
 		switch {
 		case err == nil:
-			results.Results[i].Results = desk.results(lists[i])
+			results.Results[i].Results = desk.results(lists[i], want.Uncompressed)
 		case errors.Is(err, logical.ErrReadOnly) || err.Error() == logical.ErrReadOnly.Error():
 			return nil, logical.ErrReadOnly // the request is sent on to a node that may write
 		default:
@@ -123,18 +123,28 @@ func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (list []judged, er
 		if err := d.protect(ctx, d.storage, d.network, k.PublicKey, list); err != nil {
 			return err
 		}
-		return d.each(ctx, len(list), func(i int) (err error) {
-			if j := &list[i]; j.err == nil {
-				j.signer = k.PublicKey
-				j.signature, err = signRoot(ctx, k, j.root)
-			}
-			return err // stops the others, since the key or the request is gone
-		})
+		return d.chunks(ctx, len(list), maxSigned, func(from, to int) error { return signJudged(ctx, k, list[from:to]) })
 	})
 	if err != nil {
 		return nil, err
 	}
 	return list, nil
+}
+
+// signJudged signs what was judged. An error of its own stops the others, since the key or the request is gone.
+func signJudged(ctx context.Context, k *openKey, list []judged) error {
+	for i := range list {
+		j := &list[i]
+		if j.err != nil {
+			continue
+		}
+		sigs, err := k.secret.SignRoots(ctx, j.root)
+		if err != nil {
+			return err
+		}
+		j.signer, j.signature = k.PublicKey, sigs[0]
+	}
+	return nil
 }
 
 // verify checks the signatures that can not be taken back, by the BLS library that did not make them, all together, and one
@@ -150,13 +160,14 @@ func (d *desk) verify(ctx context.Context, lists ...[]judged) {
 			}
 		}
 	}
-	err := d.chunks(ctx, len(signed), func(from, to int) {
+	err := d.chunks(ctx, len(signed), maxVerified, func(from, to int) error {
 		good := keyshare.VerifyBatchIndependent(claims[from:to])
 		for i := from; i < to; i++ {
 			if c := claims[i]; good || c.PublicKey.VerifyIndependent(c.Root, c.Signature) {
 				signed[i].err = nil
 			}
 		}
+		return nil
 	})
 	for _, j := range signed {
 		if j.err != nil && err != nil {
@@ -165,7 +176,7 @@ func (d *desk) verify(ctx context.Context, lists ...[]judged) {
 	}
 }
 
-func (d *desk) results(list []judged) wire.Results {
+func (d *desk) results(list []judged, uncompressed bool) wire.Results {
 	results := wire.Results{Results: make([]wire.Result, len(list))}
 	for i, j := range list {
 		if j.err != nil {
@@ -174,7 +185,7 @@ func (d *desk) results(list []judged) wire.Results {
 			continue
 		}
 		d.signatures.Add(1)
-		results.Results[i].Signature = j.signature.String()
+		results.Results[i].Signature = signatureText(j.signature, uncompressed)
 	}
 	return results
 }

@@ -20,24 +20,34 @@ func (b *backend) compute(ctx context.Context, f func() error) (err error) {
 	return f()
 }
 
-// each calls f(0) … f(n-1) on all processors and returns the error of one of those that failed. Each f is computed as
-// above, so that a small request is not kept waiting by a large one.
-func (b *backend) each(ctx context.Context, n int, f func(i int) error) error {
+// How many elements are computed in one turn on a processor: enough that turns are few, and few enough that a small request is
+// not kept waiting by a large one.
+const (
+	maxSigned   = 4
+	maxVerified = 16 // together, and more would save little
+)
+
+// chunks calls f for ranges of at most so many of n elements, on all processors, and returns the error of one of those that
+// failed. Each f is computed as above.
+func (b *backend) chunks(ctx context.Context, n, most int, f func(from, to int) error) error {
+	processors := runtime.GOMAXPROCS(0)
+	size := min(most, (n+processors-1)/processors)
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	work := func() {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= n || failed.Load() != nil {
+		for failed.Load() == nil {
+			to := int(next.Add(int64(size)))
+			from := to - size
+			if from >= n {
 				return
 			}
-			if err := b.compute(ctx, func() error { return f(i) }); err != nil {
+			if err := b.compute(ctx, func() error { return f(from, min(n, to)) }); err != nil {
 				failed.Store(&err)
 			}
 		}
 	}
 	var workers sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) - 1 {
+	for range min(n, processors) - 1 {
 		workers.Go(work)
 	}
 	work()
@@ -46,19 +56,6 @@ func (b *backend) each(ctx context.Context, n int, f func(i int) error) error {
 		return *err
 	}
 	return nil
-}
-
-// maxChunk is how many signatures are verified together: more of them save little, and keep others from the processor.
-const maxChunk = 16
-
-// chunks calls f for ranges of at most maxChunk of n elements, on all processors, as each does.
-func (b *backend) chunks(ctx context.Context, n int, f func(from, to int)) error {
-	processors := runtime.GOMAXPROCS(0)
-	size := min(maxChunk, max(1, (n+processors-1)/processors))
-	return b.each(ctx, (n+size-1)/size, func(i int) error {
-		f(i*size, min(n, (i+1)*size))
-		return nil
-	})
 }
 
 // maxTogether is how many elements of a batch wait for the storage at the same time.

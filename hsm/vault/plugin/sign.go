@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/hex"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -84,9 +85,11 @@ func (b *backend) signRoots(ctx context.Context, s logical.Storage, name string,
 	}
 	signed.Signatures = make([]string, len(roots))
 	err = b.use(ctx, s, name, want.PublicKey, func(k *openKey) error {
-		return b.each(ctx, len(roots), func(i int) error {
-			sig, err := signRoot(ctx, k, roots[i])
-			signed.Signatures[i] = sig.String()
+		return b.chunks(ctx, len(roots), maxSigned, func(from, to int) error {
+			sigs, err := k.secret.SignRoots(ctx, roots[from:to]...)
+			for i, sig := range sigs {
+				signed.Signatures[from+i] = signatureText(sig, want.Uncompressed)
+			}
 			return err
 		})
 	})
@@ -97,10 +100,11 @@ func (b *backend) signRoots(ctx context.Context, s logical.Storage, name string,
 	return signed, nil
 }
 
-func signRoot(ctx context.Context, k *openKey, root keyshare.Root) (keyshare.Signature, error) {
-	sigs, err := k.secret.SignRoots(ctx, root)
-	if err != nil {
-		return keyshare.Signature{}, err
+// signatureText is a signature as the request wants it.
+func signatureText(s keyshare.Signature, uncompressed bool) string {
+	if !uncompressed {
+		return s.String()
 	}
-	return sigs[0], nil
+	b := s.Uncompressed()
+	return "0x" + hex.EncodeToString(b[:])
 }

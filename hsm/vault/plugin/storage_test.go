@@ -505,7 +505,7 @@ func TestPanicInBatch(t *testing.T) {
 	require.Equal(t, "dvkeys: internal fault", results[1].(map[string]any)["fault"].(map[string]any)["text"])
 	_, _, err = e.vote(t, "b", 1, 2, 1)
 	require.EqualError(t, err, "dvkeys: internal fault")
-	require.EqualError(t, e.each(t.Context(), 10, func(int) error { panic("secret of the key") }), "dvkeys: internal fault")
+	require.EqualError(t, e.chunks(t.Context(), 10, 1, func(int, int) error { panic("secret of the key") }), "dvkeys: internal fault")
 }
 
 // TestConfiguredAtOnce changes single fields at the same time, while others are judged by them: no change undoes another.

@@ -4,7 +4,8 @@
 // # Conventions
 //
 // Public keys, signatures and roots are 0x and lower-case hex digits (48, 96 and 32 bytes); other bytes are standard
-// base64 with padding. Numbers that may be above 2^53 (operator ids, the numbers in duties) are decimal strings. Objects
+// base64 with padding. Who asks for signatures Uncompressed gets both coordinates of the point, 192 bytes, which take half the
+// time to read. Numbers that may be above 2^53 (operator ids, the numbers in duties) are decimal strings. Objects
 // may gain fields; a reader ignores those that it does not know in an answer, and the engine refuses those that it does
 // not know in a request.
 //
@@ -137,8 +138,9 @@ func ImportLabel(name string, publicKey [48]byte) []byte {
 
 // Sign asks for signatures of raw roots.
 type Sign struct {
-	PublicKey string   `json:"public_key,omitempty"` // which key the name must have; empty: any
-	Roots     []string `json:"roots"`                // 1 to MaxRoots
+	PublicKey    string   `json:"public_key,omitempty"` // which key the name must have; empty: any
+	Roots        []string `json:"roots"`                // 1 to MaxRoots
+	Uncompressed bool     `json:"uncompressed,omitempty"`
 }
 
 // Signed has one signature a root, in order.
@@ -170,9 +172,10 @@ type SignedKey struct {
 
 // Duties asks for signatures of duties of one kind, which the engine judges.
 type Duties struct {
-	PublicKey string            `json:"public_key,omitempty"`
-	Network   string            `json:"network"` // its name
-	Duties    []json.RawMessage `json:"duties"`  // as signer.EncodeDuty writes them; all of the path's kind; 1 to MaxDuties
+	PublicKey    string            `json:"public_key,omitempty"`
+	Network      string            `json:"network"` // its name
+	Duties       []json.RawMessage `json:"duties"`  // as signer.EncodeDuty writes them; all of the path's kind; 1 to MaxDuties
+	Uncompressed bool              `json:"uncompressed,omitempty"`
 }
 
 // Results has one element a duty, in order.
@@ -205,6 +208,8 @@ const (
 type DutiesMany struct {
 	Network  string      `json:"network"`
 	Requests []DutiesKey `json:"requests"` // 1 to MaxDuties duties over all, one at least for each; a key may stand twice
+
+	Uncompressed bool `json:"uncompressed,omitempty"`
 }
 
 // DutiesKey are the duties of a named key.
