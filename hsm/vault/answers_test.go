@@ -108,7 +108,9 @@ func TestEmptyAnswers(t *testing.T) {
 	key := made.(dutyKey)
 	coalescing := c
 	coalescing.Coalesce = time.Millisecond
-	joined, err := f.open(coalescing).Generate(t.Context(), "x")
+	joining := f.open(coalescing)
+	f.on("PUT dvkeys/keys", keysOf(map[string]string{"x": secretKey.PublicKey().String()}))
+	joined, err := joining.Generate(t.Context(), "x")
 	require.NoError(t, err)
 
 	for name, answer := range map[string]http.HandlerFunc{
@@ -130,6 +132,7 @@ func TestEmptyAnswers(t *testing.T) {
 		for _, route := range []string{
 			"PUT dvkeys/keys/y", "GET dvkeys/keys/" + secretKey.PublicKey().String(), "PUT dvkeys/import/wrapping", "PUT dvkeys/import",
 			"PUT dvkeys/sign/x", "PUT dvkeys/sign", "PUT dvkeys/split/x", "PUT dvkeys/randao/x", "GET dvkeys/stats",
+			"PUT dvkeys/keys", "PUT dvkeys/split", "PUT dvkeys/randao",
 		} {
 			f.on(route, answer)
 		}
@@ -144,11 +147,17 @@ func TestEmptyAnswers(t *testing.T) {
 		require.Error(t, err, name)
 		_, err = joined.SignRoots(t.Context(), keyshare.Root{1})
 		require.Error(t, err, name)
-		sigs, errs := key.SignDuties(t.Context(), "hoodi", []byte(plainDuty))
-		require.Len(t, errs, 1, name)
-		require.Error(t, errs[0], name)
-		require.True(t, sigs[0].IsZero(), name)
+		for _, k := range []dutyKey{key, joined.(dutyKey)} {
+			sigs, errs := k.SignDuties(t.Context(), "hoodi", []byte(plainDuty))
+			require.Len(t, errs, 1, name)
+			require.Error(t, errs[0], name)
+			require.True(t, sigs[0].IsZero(), name)
+		}
 		_, _, err = key.Split(t.Context(), 2, to)
+		require.Error(t, err, name)
+		_, _, err = joined.Split(t.Context(), 2, to)
+		require.Error(t, err, name)
+		_, err = joining.Generate(t.Context(), "y")
 		require.Error(t, err, name)
 		require.Error(t, b.Delete(t.Context(), secretKey.PublicKey()), name)
 		require.Error(t, b.Health(t.Context()), name)
@@ -269,6 +278,7 @@ func TestHanging(t *testing.T) {
 	}
 	pk := newKey(t).PublicKey()
 	f.on("PUT dvkeys/keys/x", keyOf("x", pk.String(), "x"))
+	f.on("PUT dvkeys/keys", keysOf(map[string]string{"x": pk.String()}))
 	for _, route := range []string{"PUT dvkeys/sign/x", "PUT dvkeys/sign", "GET dvkeys/stats", "PUT dvkeys/randao/x"} {
 		f.on(route, hang)
 	}

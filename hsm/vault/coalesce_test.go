@@ -1,6 +1,8 @@
 package vault_test
 
 import (
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -19,9 +21,12 @@ import (
 // signingFake answers sign for keys that it has, and counts how many requests and roots came.
 func signingFake(t *testing.T, keys map[string]*keyshare.SecretKey) *fake {
 	f := newFake(t)
+	publicKeys := map[string]string{}
 	for name, k := range keys {
-		f.on("PUT dvkeys/keys/"+name, keyOf(name, k.PublicKey().String(), name))
+		publicKeys[name] = k.PublicKey().String()
 	}
+	f.on("PUT dvkeys/keys", keysOf(publicKeys))
+	f.on("PUT dvkeys/split", splits(keys))
 	inner := f.Config.Handler
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/dvkeys/sign" {
@@ -114,4 +119,90 @@ func TestCoalesce(t *testing.T) {
 		require.ErrorIs(t, err, hsm.ErrNotFound)
 	}
 	require.Len(t, f.calls(fmt.Sprintf("%d roots", len(roots))), 3)
+}
+
+// splits answers split for keys that it has.
+func splits(keys map[string]*keyshare.SecretKey) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var want wire.SplitMany
+		_ = json.NewDecoder(r.Body).Decode(&want)
+		var to []keyshare.Operator
+		for _, o := range want.Operators {
+			k, err := x509.ParsePKIXPublicKey(o.PublicKey)
+			if err != nil {
+				refuse(400, err.Error())(w, r)
+				return
+			}
+			to = append(to, keyshare.Operator{ID: keyshare.Index(o.ID), PublicKey: k.(*rsa.PublicKey)})
+		}
+		answer := wire.SplittedMany{Results: make([]wire.SplittedKey, len(want.Requests))}
+		for i, one := range want.Requests {
+			if one.Name == "gone" {
+				answer.Results[i].Fault = &wire.Fault{Code: wire.NotFound, Text: "there is no such key"}
+				continue
+			}
+			group, sealed, err := hsm.Split(r.Context(), keys[one.Name], want.Threshold, to)
+			if err != nil {
+				refuse(400, err.Error())(w, r)
+				return
+			}
+			text, _ := json.Marshal(group)
+			answer.Results[i].Group = string(text)
+			for _, s := range sealed {
+				answer.Results[i].Sealed = append(answer.Results[i].Sealed, wire.Sealed{ID: uint64(s.ID), PublicKey: s.PublicKey.String(), Ciphertext: s.Ciphertext})
+			}
+		}
+		data(answer)(w, r)
+	}
+}
+
+// TestCoalesceKeys joins calls that make and split keys: those that split go together if threshold and operators are the same.
+func TestCoalesceKeys(t *testing.T) {
+	keys := map[string]*keyshare.SecretKey{"a": newKey(t), "b": newKey(t), "c": newKey(t), "gone": newKey(t)}
+	f := signingFake(t, keys)
+	c := f.config()
+	c.Coalesce = 200 * time.Millisecond
+	b := f.open(c)
+	made, errs := map[string]hsm.Key{}, map[string]error{}
+	var mu sync.Mutex
+	var done sync.WaitGroup
+	for _, name := range []string{"a", "b", "c", "gone", "denied"} {
+		done.Go(func() {
+			k, err := b.Generate(t.Context(), name)
+			mu.Lock()
+			defer mu.Unlock()
+			made[name], errs[name] = k, err
+		})
+	}
+	done.Wait()
+	require.Len(t, f.calls("PUT dvkeys/keys"), 1)
+	for name, k := range keys {
+		require.NoError(t, errs[name])
+		require.Equal(t, k.PublicKey(), made[name].PublicKey(), "each gets his own")
+	}
+	require.ErrorIs(t, errs["denied"], hsm.ErrDenied, "and the others are not sunk by it")
+
+	all := operators(t, 4)
+	groups := map[string]*keyshare.Group{}
+	for name, to := range map[string][]keyshare.Operator{"a": all[:3], "b": all[:3], "gone": all[:3], "c": all[1:]} {
+		done.Go(func() {
+			group, sealed, err := made[name].Split(t.Context(), 2, to)
+			mu.Lock()
+			defer mu.Unlock()
+			groups[name], errs[name] = group, err
+			if err == nil && len(sealed) != len(to) {
+				t.Errorf("%s: %d shares", name, len(sealed))
+			}
+		})
+	}
+	done.Wait()
+	require.Len(t, f.calls("PUT dvkeys/split"), 2)
+	for _, name := range []string{"a", "b", "c"} {
+		require.NoError(t, errs[name], name)
+		require.Equal(t, keys[name].PublicKey(), groups[name].PublicKey())
+	}
+	require.ErrorIs(t, errs["gone"], hsm.ErrNotFound)
+	_, _, err := made["a"].Split(t.Context(), 2, all[:3])
+	require.NoError(t, err)
+	require.Len(t, f.calls("PUT dvkeys/split"), 3, "later ones are asked anew")
 }

@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/claystack/dvkeys/hsm/vault"
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
 )
 
 // fake answers as Vault does on the wire, with what a test sets. It shows behaviour that a real server has only by chance.
@@ -65,7 +67,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method = "LIST"
 	}
 	c := call{route: method + " " + strings.TrimPrefix(r.URL.Path, "/v1/"), header: r.Header.Clone()}
-	if b, _ := io.ReadAll(r.Body); len(b) > 0 {
+	b, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	if len(b) > 0 {
 		_ = json.Unmarshal(b, &c.body)
 	}
 	f.mu.Lock()
@@ -151,4 +155,20 @@ func (f *fake) open(c vault.Config) *vault.Backend {
 // keyOf is what the engine says of a key.
 func keyOf(name, publicKey, label string) http.HandlerFunc {
 	return data(map[string]any{"name": name, "public_key": publicKey, "label": label})
+}
+
+// keysOf is keyOf for many, by name; of a name without a public key it says that the configuration denies it.
+func keysOf(publicKeys map[string]string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var want wire.CreateMany
+		_ = json.NewDecoder(r.Body).Decode(&want)
+		made := wire.CreatedMany{Results: make([]wire.CreatedKey, len(want.Requests))}
+		for i, k := range want.Requests {
+			made.Results[i].Key = wire.Key{Name: k.Name, PublicKey: publicKeys[k.Name], Label: k.Label}
+			if publicKeys[k.Name] == "" {
+				made.Results[i] = wire.CreatedKey{Fault: &wire.Fault{Code: wire.Denied, Text: "no"}}
+			}
+		}
+		data(made)(w, r)
+	}
 }

@@ -231,7 +231,7 @@ func TestHerumiKnownAnswer(t *testing.T) {
 			require.ErrorContains(t, askHerumi(), "another package of the process has changed its settings")
 			require.False(t, VerifyIndependent(key, root, sigs[0]))
 			ours := name == "another generator" // a batch is verified with our own
-			require.Equal(t, ours, VerifyBatchIndependent([]SignedRoot{{key, root, sigs[0]}}))
+			require.Equal(t, ours, VerifyBatchIndependent([]SignedRoot{{key, root, sigs[0]}, {key, root, sigs[0]}}))
 		})
 		require.NoError(t, askHerumi(), "%s: not undone", name)
 	}
