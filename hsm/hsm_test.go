@@ -68,3 +68,34 @@ func TestTestSign(t *testing.T) {
 	require.ErrorIs(t, err, away)
 	require.NotErrorIs(t, err, hsm.ErrCorrupt)
 }
+
+// TestTestSignAll has some keys of many sign wrongly or not at all.
+func TestTestSignAll(t *testing.T) {
+	keys := make([]keyshare.Key, 9)
+	for i := range keys {
+		k, err := keyshare.Generate()
+		require.NoError(t, err)
+		defer k.Destroy()
+		keys[i] = k
+	}
+	for i, err := range hsm.TestSignAll(t.Context(), keys...) {
+		require.NoError(t, err, i)
+	}
+	away := errors.New("away")
+	keys[2] = faultyKey{keys[2].PublicKey(), keys[3].SignRoots}
+	keys[5] = faultyKey{keys[5].PublicKey(), func(context.Context, ...keyshare.Root) ([]keyshare.Signature, error) { return nil, away }}
+	keys[8] = faultyKey{keys[8].PublicKey(), func(context.Context, ...keyshare.Root) ([]keyshare.Signature, error) { return nil, nil }}
+	for i, err := range hsm.TestSignAll(t.Context(), keys...) {
+		switch i {
+		case 2, 8:
+			require.ErrorIs(t, err, hsm.ErrCorrupt, i)
+			require.ErrorContains(t, err, keys[i].PublicKey().String())
+		case 5:
+			require.ErrorIs(t, err, away)
+			require.NotErrorIs(t, err, hsm.ErrCorrupt)
+		default:
+			require.NoError(t, err, i)
+		}
+	}
+	require.Empty(t, hsm.TestSignAll(t.Context()))
+}

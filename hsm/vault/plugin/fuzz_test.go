@@ -34,6 +34,8 @@ func FuzzRequests(f *testing.F) {
 			`{}`, `{"roots":[` + root + `]}`, `{"requests":[{"name":"k","roots":[` + root + `]},{"name":"none","roots":[1]}]}`,
 			`{"network":"hoodi","duties":[{"type":"` + strings.TrimSuffix(path, "/k") + `","epoch":"1","validator_index":"2"}]}`,
 			`{"network":"hoodi","requests":[{"name":"k","duties":[{"type":"randao","epoch":"1"}]}]}`,
+			`{"requests":[{"name":"m","label":"a"},{"name":"m"},{"name":"k"}]}`,
+			`{"threshold":2,"operators":[{"id":"1","public_key":"AAAA"},{"id":"2","public_key":"AAAA"}],"requests":[{"name":"k"}]}`,
 			`{"threshold":2,"operators":[{"id":"1","public_key":"AAAA"},{"id":"2","public_key":"AAAA"}]}`,
 			`{"operator":{"id":"1","public_key":"AAAA"}}`, `{"network":"hoodi","interchange":"{}"}`,
 			`{"name":"i","public_key":"0x","wrapping_id":"x","wrapped":"AAAA","validator":"0x"}`, `{"label":"a"}`, `{"networks":"*","raw_signing":true}`,

@@ -2,6 +2,7 @@ package plugin_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -17,9 +18,9 @@ import (
 func TestEngine(t *testing.T) {
 	s := vaulttest.Start(t, &vaulttest.Options{Plugin: true, RawLog: true})
 	for name, test := range map[string]func(*testing.T, *mount){
-		"keys": testKeys, "list": testList, "same name at once": testSameName, "deleted": testDeleted,
-		"raw": testRaw, "raw many": testRawMany, "duties": testDuties, "slashing": testSlashing, "batch": testBatch, "duties many": testDutiesMany,
-		"split": testSplit, "seal": testSeal, "shares": testShares, "import": testImport, "import refused": testImportRefused,
+		"keys": testKeys, "keys many": testKeysMany, "list": testList, "same name at once": testSameName, "deleted": testDeleted,
+		"raw": testRaw, "raw many": testRawMany, "uncompressed": testUncompressed, "duties": testDuties, "slashing": testSlashing, "batch": testBatch, "duties many": testDutiesMany,
+		"split": testSplit, "split many": testSplitMany, "seal": testSeal, "shares": testShares, "import": testImport, "import refused": testImportRefused,
 		"history": testHistory, "configuration": testConfiguration, "new mount": testNewMount, "stats": testStats,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,6 +64,43 @@ func testKeys(t *testing.T, m *mount) {
 		m.refused(t, 404, "", "PUT", path, nil)
 	}
 	m.refused(t, 404, `no key "new"`, "GET", "keys/new", nil)
+}
+
+func testKeysMany(t *testing.T, m *mount) {
+	there := m.create(t, "there")
+	want := wire.CreateMany{Requests: []wire.CreateKey{
+		{Name: "a", Create: wire.Create{Label: "a label"}}, {Name: "there"}, {Name: "..", Create: wire.Create{Label: "x"}},
+		{Name: "b", Create: wire.Create{Label: "\x01"}}, {Name: "a", Create: wire.Create{Label: "another label"}}, {Name: there.String()},
+	}}
+	for i := range 60 {
+		want.Requests = append(want.Requests, wire.CreateKey{Name: fmt.Sprintf("k%d", i)})
+	}
+	var made, again wire.CreatedMany
+	m.ok(t, "PUT", "keys", want, &made)
+	require.Len(t, made.Results, len(want.Requests))
+	require.Equal(t, "a label", made.Results[0].Label)
+	require.Equal(t, there.String(), made.Results[1].PublicKey)
+	require.Equal(t, made.Results[0], made.Results[4], "a name that stands twice")
+	for i, text := range map[int]string{2: "name is not letters", 3: "label has the byte 0x01", 5: "name is a public key"} {
+		require.Equal(t, wire.Invalid, made.Results[i].Fault.Code)
+		require.Contains(t, made.Results[i].Fault.Text, text)
+		require.Zero(t, made.Results[i].Key)
+	}
+	distinct := map[string]bool{}
+	for i, r := range made.Results[6:] {
+		name := fmt.Sprintf("k%d", i)
+		require.Nil(t, r.Fault)
+		require.Equal(t, name, r.Name)
+		distinct[r.PublicKey] = true
+	}
+	require.Len(t, distinct, 60)
+	m.signs(t, "attestation", "k59", publicKey(t, made.Results[6+59].PublicKey), vote(1, 2, 1))
+	m.ok(t, "PUT", "keys", want, &again)
+	require.Equal(t, made, again)
+	m.refused(t, 404, `no key "b"`, "GET", "keys/b", nil)
+	m.refused(t, 400, "there are 0 requests, 1 to 100", "PUT", "keys", nil)
+	m.refused(t, 400, "there are 101 requests", "PUT", "keys", wire.CreateMany{Requests: make([]wire.CreateKey, 101)})
+	m.refused(t, 400, `unknown field "secret"`, "PUT", "keys", map[string]any{"requests": []any{map[string]any{"name": "a", "secret": "1"}}})
 }
 
 func testList(t *testing.T, m *mount) {

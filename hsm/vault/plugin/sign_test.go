@@ -1,7 +1,9 @@
 package plugin_test
 
 import (
+	"encoding/hex"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,6 +65,36 @@ func testRawMany(t *testing.T, m *mount) {
 	}})
 	m.refused(t, 400, `unknown field "ROOTS"`, "PUT", "sign", map[string]any{"requests": []any{map[string]any{"name": "a", "ROOTS": []string{root.String()}}}})
 	m.refused(t, 400, `unknown field "rootſ"`, "PUT", "sign/a", map[string]any{"rootſ": []string{root.String()}})
+}
+
+func testUncompressed(t *testing.T, m *mount) {
+	pk := m.create(t, "k")
+	verifies := func(root keyshare.Root, text string) {
+		t.Helper()
+		b, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
+		require.NoError(t, err)
+		s, err := keyshare.ParseSignatureUncompressed(b)
+		require.NoError(t, err)
+		require.True(t, pk.Verify(root, s))
+	}
+	root := keyshare.Root{1}
+	want := wire.Sign{Roots: []string{root.String()}, Uncompressed: true}
+	var signed wire.Signed
+	m.ok(t, "PUT", "sign/k", want, &signed)
+	verifies(root, signed.Signatures[0])
+	var many wire.SignedMany
+	m.ok(t, "PUT", "sign", wire.SignMany{Requests: []wire.SignKey{{Name: "k", Sign: want}}}, &many)
+	require.Equal(t, signed, many.Results[0].Signed)
+
+	exit := signer.VoluntaryExit{Epoch: 1}
+	root, err := signer.SigningRoot(signer.Hoodi, exit)
+	require.NoError(t, err)
+	var results wire.Results
+	m.ok(t, "PUT", "exit/k", wire.Duties{Network: "hoodi", Duties: dutyTexts(t, exit), Uncompressed: true}, &results)
+	verifies(root, results.Results[0].Signature)
+	var resultsMany wire.ResultsMany
+	m.ok(t, "PUT", "exit", wire.DutiesMany{Network: "hoodi", Uncompressed: true, Requests: []wire.DutiesKey{{Name: "k", Duties: dutyTexts(t, exit)}}}, &resultsMany)
+	require.Equal(t, results, resultsMany.Results[0].Results)
 }
 
 func testDuties(t *testing.T, m *mount) {

@@ -64,6 +64,54 @@ func testSplit(t *testing.T, m *mount) {
 	m.refused(t, 403, "is not among operator_keys", "PUT", "split/k", want)
 }
 
+func testSplitMany(t *testing.T, m *mount) {
+	want := wire.SplitMany{Threshold: 2}
+	for i, k := range operatorKeys()[:3] {
+		o, _ := operator(t, uint64(i+1), k)
+		want.Operators = append(want.Operators, o)
+	}
+	keys := make([]keyshare.PublicKey, 20)
+	for i := range keys {
+		name := fmt.Sprintf("k%d", i)
+		keys[i] = m.create(t, name)
+		want.Requests = append(want.Requests, wire.SplitKey{Name: name, PublicKey: keys[i].String()})
+	}
+	want.Requests = append(want.Requests, wire.SplitKey{Name: "none"}, wire.SplitKey{Name: "k0", PublicKey: keys[1].String()}, wire.SplitKey{Name: "../config"})
+	var got wire.SplittedMany
+	m.ok(t, "PUT", "split", want, &got)
+	require.Len(t, got.Results, len(want.Requests))
+	for i, pk := range keys {
+		var group keyshare.Group
+		require.Nil(t, got.Results[i].Fault)
+		require.NoError(t, json.Unmarshal([]byte(got.Results[i].Group), &group))
+		require.Equal(t, pk, group.PublicKey())
+		for j, s := range got.Results[i].Sealed {
+			sealed := keyshare.Sealed{ID: keyshare.Index(s.ID), PublicKey: publicKey(t, s.PublicKey), Ciphertext: s.Ciphertext}
+			share, err := keyshare.Open(sealed, keyshare.Index(j+1), operatorKeys()[j], &group)
+			require.NoError(t, err)
+			share.Destroy()
+		}
+	}
+	for i, code := range []string{wire.NotFound, wire.NotFound, wire.Invalid} {
+		require.Equal(t, code, got.Results[len(keys)+i].Fault.Code)
+		require.Empty(t, got.Results[len(keys)+i].Sealed)
+	}
+
+	bad := func(status int, text string, change func(w *wire.SplitMany)) {
+		t.Helper()
+		w := want
+		change(&w)
+		m.refused(t, status, text, "PUT", "split", w)
+	}
+	bad(400, "threshold 4, expected 2 to 3", func(w *wire.SplitMany) { w.Threshold = 4 })
+	bad(400, "threshold 2, expected 2 to 0", func(w *wire.SplitMany) { w.Operators = nil })
+	bad(400, "there are 0 requests for 3 operators, 1 to 333 expected", func(w *wire.SplitMany) { w.Requests = nil })
+	bad(400, "there are 334 requests", func(w *wire.SplitMany) { w.Requests = make([]wire.SplitKey, 334) })
+	_, digest := operator(t, 1, operatorKeys()[0])
+	m.ok(t, "PUT", "config", map[string]any{"operator_keys": digest}, nil)
+	m.refused(t, 403, "is not among operator_keys", "PUT", "split", want)
+}
+
 // testShares imports the shares of a validator, of which two sign its deposit.
 func testShares(t *testing.T, m *mount) {
 	whole, _ := secretOf(t)
