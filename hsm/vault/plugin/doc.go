@@ -5,13 +5,17 @@
 // The paths, and the JSON objects of requests and answers, are described in package wire (hsm/vault/internal/wire). In
 // short:
 //
-//	keys/            list             keys/:name    make, read, delete; only public data comes out
-//	<kind>/:name     sign duties: attestation, block, deposit, exit, … The engine computes the signing roots.
-//	split/:name      share a key among operators; sealed shares come out
+//	keys, keys/:name list, make, read, delete; only public data comes out
+//	<kind>, <kind>/:name
+//	                 sign duties: attestation, block, deposit, exit, … The engine computes the signing roots.
+//	split, split/:name
+//	                 share keys among operators; sealed shares come out
 //	seal/:name       seal a key that is a share to its operator, if the configuration allows it
 //	sign, sign/:name sign raw roots, if the configuration allows it
 //	import, import/wrapping, history/:name
 //	config, stats
+//
+// Those without a name take many keys in one request.
 //
 // # What may be signed
 //

@@ -115,6 +115,9 @@ func TestPolicies(t *testing.T) {
 	}
 	operations := map[string]func(m *mount) error{
 		"make a key": func(m *mount) error { return m.call("PUT", "keys/k", nil, nil) },
+		"make many keys": func(m *mount) error {
+			return m.call("PUT", "keys", wire.CreateMany{Requests: []wire.CreateKey{{Name: "k"}}}, nil)
+		},
 		"read public keys": func(m *mount) error {
 			if err := m.call("GET", "keys/k", nil, nil); err != nil {
 				return err
@@ -124,6 +127,9 @@ func TestPolicies(t *testing.T) {
 		"delete a key": func(m *mount) error { return m.call("DELETE", "keys/none", nil, nil) },
 		"split": func(m *mount) error {
 			return m.call("PUT", "split/k", wire.Split{Threshold: 2, Operators: []wire.Operator{to, other}}, nil)
+		},
+		"split many": func(m *mount) error {
+			return m.call("PUT", "split", wire.SplitMany{Threshold: 2, Operators: []wire.Operator{to, other}, Requests: []wire.SplitKey{{Name: "k"}}}, nil)
 		},
 		"sign deposits": func(m *mount) error {
 			return duty(m, "deposit", signer.Deposit{PublicKey: pk, WithdrawalCredentials: signer.ExecutionCredentials(keyshare.Address{1}), Amount: 32e9})
