@@ -144,7 +144,6 @@ func TestReadFileRefuses(t *testing.T) {
 
 // TestKilled ends a process that writes keystores by SIGKILL, again and again: every file that has appeared is whole.
 func TestKilled(t *testing.T) {
-	dir := t.TempDir()
 	if to := os.Getenv("KEYSTORE_WRITE_TO"); to != "" {
 		k := generate(t)
 		for i := uint32(0); ; i++ {
@@ -155,7 +154,7 @@ func TestKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no SIGKILL")
 	}
-	whole := 0
+	dir, whole := t.TempDir(), 0
 	for round := range 8 {
 		to := filepath.Join(dir, string(rune('a'+round)))
 		require.NoError(t, os.Mkdir(to, 0o700))

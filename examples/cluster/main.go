@@ -37,7 +37,7 @@ var network = signer.Hoodi
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
 	var err error
 	if dir := os.Getenv(holderVariable); dir != "" {
 		err = serve(ctx, dir, os.Stdin, os.Stdout) // this process is a holder

@@ -36,7 +36,7 @@ const asOperator = "-as-operator"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
 	var err error
 	if len(os.Args) > 1 && os.Args[1] == asOperator {
 		err = runOperator(ctx, os.Args[2:], os.Stdin, os.Stdout)

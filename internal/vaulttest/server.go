@@ -248,7 +248,7 @@ func address() (string, error) {
 // launch starts the process and waits until it answers.
 func (s *Server) launch() error {
 	cmd := exec.Command(s.program, "server", "-config="+filepath.Join(s.dir, "config.json"), "-log-level=warn")
-	cmd.Env = append(os.Environ(), "HOME="+s.dir, "VAULT_TOKEN=", "GORACE=log_path="+filepath.Join(s.dir, "race"))
+	cmd.Env = append(os.Environ(), "HOME="+s.dir, "TMPDIR="+s.dir, "VAULT_TOKEN=", "GORACE=log_path="+filepath.Join(s.dir, "race"))
 	s.console = new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = s.console, s.console
 	endWithParent(cmd)
