@@ -91,8 +91,8 @@ func (b *backend) drop() {
 }
 
 // operation is what each path is made of. Requests that write are sent on to the active node.
-func operation(f framework.OperationFunc, help string) framework.OperationHandler {
-	return &framework.PathOperation{Callback: guard(f), Summary: help, ForwardPerformanceStandby: true, ForwardPerformanceSecondary: true}
+func (b *backend) operation(f framework.OperationFunc, help string) framework.OperationHandler {
+	return &framework.PathOperation{Callback: b.guard(f), Summary: help, ForwardPerformanceStandby: true, ForwardPerformanceSecondary: true}
 }
 
 // namePattern is a part of a path that names a key.
@@ -103,10 +103,10 @@ var nameFields = map[string]*framework.FieldSchema{
 }
 
 // write is a path that takes a JSON object for a key.
-func write(pattern string, f framework.OperationFunc, help string) *framework.Path {
+func (b *backend) write(pattern string, f framework.OperationFunc, help string) *framework.Path {
 	p := &framework.Path{
 		Pattern: pattern, HelpSynopsis: help, TakesArbitraryInput: true,
-		Operations: map[logical.Operation]framework.OperationHandler{logical.UpdateOperation: operation(f, help)},
+		Operations: map[logical.Operation]framework.OperationHandler{logical.UpdateOperation: b.operation(f, help)},
 	}
 	if strings.Contains(pattern, "?P<name>") {
 		p.Fields = nameFields

@@ -133,8 +133,8 @@ func (b *backend) configPaths() []*framework.Path {
 			"sealing":              {Type: framework.TypeBool, Description: "Whether seal/ gives a whole stored secret to one operator."},
 		},
 		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.ReadOperation:   &framework.PathOperation{Callback: guard(b.readConfig), Summary: "Read the configuration."},
-			logical.UpdateOperation: operation(b.writeConfig, "Change the configuration."),
+			logical.ReadOperation:   &framework.PathOperation{Callback: b.guard(b.readConfig), Summary: "Read the configuration."},
+			logical.UpdateOperation: b.operation(b.writeConfig, "Change the configuration."),
 		},
 	}}
 }

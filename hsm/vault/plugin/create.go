@@ -90,7 +90,7 @@ func (b *backend) make(ctx context.Context, s logical.Storage, list []*making) {
 
 // store finds the record of the name, or makes a key and its record. The caller holds the lock of the name.
 func (b *backend) store(ctx context.Context, s logical.Storage, m *making) (err error) {
-	defer recovered(&err)
+	defer b.recovered(&err)
 	if err := checkName(m.name); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (b *backend) publish(ctx context.Context, s logical.Storage, list []*making
 }
 
 func (b *backend) readBack(ctx context.Context, s logical.Storage, m *making) (err error) {
-	defer recovered(&err)
+	defer b.recovered(&err)
 	_, m.generation = b.ring.get(m.stored.Name)
 	stored, err := readRecordOf(ctx, s, m.stored.Name, hexKey(m.stored.PublicKey))
 	if err != nil {

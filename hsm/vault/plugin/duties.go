@@ -21,9 +21,9 @@ func (b *backend) dutyPaths() []*framework.Path {
 	slices.Sort(kinds)
 	kind := "(?P<kind>" + strings.Join(kinds, "|") + ")"
 	field := &framework.FieldSchema{Type: framework.TypeString, Description: "The kind of duty: one of " + strings.Join(kinds, ", ") + "."}
-	one := write(kind+"/"+namePattern, b.duties, "Signs duties of one kind, of which the engine computes the roots.")
+	one := b.write(kind+"/"+namePattern, b.duties, "Signs duties of one kind, of which the engine computes the roots.")
 	one.Fields = map[string]*framework.FieldSchema{"name": nameFields["name"], "kind": field}
-	many := write(kind+"$", b.dutiesMany, "Signs duties of one kind with many keys.")
+	many := b.write(kind+"$", b.dutiesMany, "Signs duties of one kind with many keys.")
 	many.Fields = map[string]*framework.FieldSchema{"kind": field}
 	return []*framework.Path{one, many}
 }
@@ -114,7 +114,7 @@ func (b *backend) openDesk(ctx context.Context, s logical.Storage, kind, network
 
 // sign signs the duties of one key.
 func (d *desk) sign(ctx context.Context, want wire.DutiesKey) (list []judged, err error) {
-	defer recovered(&err)
+	defer d.recovered(&err)
 	err = d.use(ctx, d.storage, want.Name, want.PublicKey, func(k *openKey) error {
 		list = make([]judged, len(want.Duties))
 		for i, text := range want.Duties {

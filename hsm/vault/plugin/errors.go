@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -41,16 +42,30 @@ func unavailable(err error) error { return &fault{http.StatusServiceUnavailable,
 
 // recovered turns a panic into an error, so that one request cannot end the process in which all keys are. It is deferred
 // where requests come in and in what they start.
-func recovered(err *error) {
-	if recover() != nil {
-		*err = errors.New("dvkeys: internal fault") // what it was may hold a secret
+func (b *backend) recovered(err *error) {
+	if recover() == nil {
+		return
 	}
+	*err = errors.New("dvkeys: internal fault")
+	b.Logger().Error("a request panicked", "at", whereabouts()) // what with may hold a secret
+}
+
+// whereabouts are the functions that have called its caller, the last one first.
+func whereabouts() (places []string) {
+	callers := make([]uintptr, 32)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers)])
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		places = append(places, fmt.Sprintf("%s:%d", f.Function, f.Line))
+	}
+	return places
 }
 
 // guard turns errors into answers with a status.
-func guard(f framework.OperationFunc) framework.OperationFunc {
+func (b *backend) guard(f framework.OperationFunc) framework.OperationFunc {
 	return func(ctx context.Context, req *logical.Request, d *framework.FieldData) (resp *logical.Response, err error) {
-		defer recovered(&err)
+		defer b.recovered(&err)
 		resp, err = f(ctx, req, d)
 		var known *fault
 		switch {

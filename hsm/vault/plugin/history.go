@@ -16,7 +16,7 @@ import (
 
 func (b *backend) historyPaths() []*framework.Path {
 	return []*framework.Path{
-		write("history/"+namePattern, b.importHistory, "Unites a key's history with one of another signer (EIP-3076)."),
+		b.write("history/"+namePattern, b.importHistory, "Unites a key's history with one of another signer (EIP-3076)."),
 	}
 }
 

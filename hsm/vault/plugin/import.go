@@ -78,8 +78,8 @@ func (w *wrapping) drop() {
 
 func (b *backend) importPaths() []*framework.Path {
 	return []*framework.Path{
-		write("import/wrapping$", b.newWrapping, "Makes an RSA key for one import."),
-		write("import$", b.importKey, "Stores a key from outside, encrypted to an RSA key of import/wrapping."),
+		b.write("import/wrapping$", b.newWrapping, "Makes an RSA key for one import."),
+		b.write("import$", b.importKey, "Stores a key from outside, encrypted to an RSA key of import/wrapping."),
 	}
 }
 

@@ -24,8 +24,8 @@ func (b *backend) keyPaths() []*framework.Path {
 				"limit": {Type: framework.TypeInt, Query: true, Description: "How many; 0 and more than 1000 mean 1000."},
 			},
 			Operations: map[logical.Operation]framework.OperationHandler{
-				logical.ListOperation:   &framework.PathOperation{Callback: guard(b.list), Summary: "List keys."},
-				logical.UpdateOperation: operation(b.createMany, "Make keys, or return those of the names."),
+				logical.ListOperation:   &framework.PathOperation{Callback: b.guard(b.list), Summary: "List keys."},
+				logical.UpdateOperation: b.operation(b.createMany, "Make keys, or return those of the names."),
 			},
 		},
 		{
@@ -34,9 +34,9 @@ func (b *backend) keyPaths() []*framework.Path {
 			Fields:              nameFields,
 			TakesArbitraryInput: true,
 			Operations: map[logical.Operation]framework.OperationHandler{
-				logical.UpdateOperation: operation(b.create, "Make a key, or return the one of that name."),
-				logical.ReadOperation:   &framework.PathOperation{Callback: guard(b.read), Summary: "Read the public data of a key, by name or public key."},
-				logical.DeleteOperation: operation(b.delete, "Delete a key, by name or public key."),
+				logical.UpdateOperation: b.operation(b.create, "Make a key, or return the one of that name."),
+				logical.ReadOperation:   &framework.PathOperation{Callback: b.guard(b.read), Summary: "Read the public data of a key, by name or public key."},
+				logical.DeleteOperation: b.operation(b.delete, "Delete a key, by name or public key."),
 			},
 		},
 	}

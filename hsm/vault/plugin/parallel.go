@@ -10,7 +10,7 @@ import (
 // compute calls f when there is a processor for it: however many requests there are, no more computations run than there
 // are processors, so that each ends soon.
 func (b *backend) compute(ctx context.Context, f func() error) (err error) {
-	defer recovered(&err)
+	defer b.recovered(&err)
 	select {
 	case b.cpu <- struct{}{}:
 	case <-ctx.Done():

@@ -13,8 +13,8 @@ import (
 
 func (b *backend) signPaths() []*framework.Path {
 	return []*framework.Path{
-		write("sign/"+namePattern, b.sign, "Signs raw roots with one key, if the configuration allows it."),
-		write("sign$", b.signMany, "Signs raw roots with many keys, if the configuration allows it."),
+		b.write("sign/"+namePattern, b.sign, "Signs raw roots with one key, if the configuration allows it."),
+		b.write("sign$", b.signMany, "Signs raw roots with many keys, if the configuration allows it."),
 	}
 }
 
@@ -78,7 +78,7 @@ func (b *backend) signMany(ctx context.Context, req *logical.Request, _ *framewo
 
 // signRoots signs for one key.
 func (b *backend) signRoots(ctx context.Context, s logical.Storage, name string, want wire.Sign) (signed wire.Signed, err error) {
-	defer recovered(&err)
+	defer b.recovered(&err)
 	roots, err := parseRoots(want.Roots)
 	if err != nil {
 		return wire.Signed{}, err

@@ -18,9 +18,9 @@ import (
 
 func (b *backend) splitPaths() []*framework.Path {
 	return []*framework.Path{
-		write("split/"+namePattern, b.split, "Shares a key among operators, each share sealed to its operator's RSA key."),
-		write("split$", b.splitMany, "Shares many keys among the same operators."),
-		write("seal/"+namePattern, b.seal, "Seals a key that is a share to its operator's RSA key, if the configuration allows it."),
+		b.write("split/"+namePattern, b.split, "Shares a key among operators, each share sealed to its operator's RSA key."),
+		b.write("split$", b.splitMany, "Shares many keys among the same operators."),
+		b.write("seal/"+namePattern, b.seal, "Seals a key that is a share to its operator's RSA key, if the configuration allows it."),
 	}
 }
 
@@ -90,7 +90,7 @@ func (b *backend) members(ctx context.Context, s logical.Storage, threshold int,
 }
 
 func (b *backend) splitKey(ctx context.Context, s logical.Storage, which wire.SplitKey, threshold int, to []keyshare.Operator) (out wire.Splitted, err error) {
-	defer recovered(&err)
+	defer b.recovered(&err)
 	var group *keyshare.Group
 	var sealed []keyshare.Sealed
 	err = b.use(ctx, s, which.Name, which.PublicKey, func(k *openKey) error {

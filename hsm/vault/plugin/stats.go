@@ -17,7 +17,7 @@ func (b *backend) statsPaths() []*framework.Path {
 		Pattern:      "stats$",
 		HelpSynopsis: "Proves that the engine can sign, and counts.",
 		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.ReadOperation: &framework.PathOperation{Callback: guard(b.stats), Summary: "Sign a test root and read the counts."},
+			logical.ReadOperation: &framework.PathOperation{Callback: b.guard(b.stats), Summary: "Sign a test root and read the counts."},
 		},
 	}}
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/stretchr/testify/require"
 
@@ -443,12 +444,21 @@ func TestDamage(t *testing.T) {
 	require.ErrorIs(t, works(), errCorrupt)
 }
 
-// TestPanic is about the guard around every path.
+// TestPanic is about the guard around every path. The log says where it was, and not with what.
 func TestPanic(t *testing.T) {
 	e := newEngine(t)
+	var log bytes.Buffer
+	b, err := Factory(t.Context(), &logical.BackendConfig{
+		StorageView: e.storage, System: &logical.StaticSystemView{}, Logger: hclog.New(&hclog.LoggerOptions{Output: &log}),
+	})
+	require.NoError(t, err)
+	e.backend = b.(*backend)
 	e.storage.put = func(int, string) (before, after error) { panic("secret of the key") }
-	_, err := e.do(logical.UpdateOperation, "keys/k", nil)
+	_, err = e.do(logical.UpdateOperation, "keys/k", nil)
 	require.EqualError(t, err, "dvkeys: internal fault")
+	require.Contains(t, log.String(), "[ERROR] a request panicked")
+	require.Contains(t, log.String(), "(*backend).newRecord:")
+	require.NotContains(t, log.String(), "secret of the key")
 }
 
 // TestCancelled asks with a context that has ended.
