@@ -53,39 +53,56 @@ func moduleRoot() string {
 // PluginName is what the plugin is registered as.
 const PluginName = "vault-plugin-dvkeys"
 
-var plugin struct {
-	sync.Mutex
-	file *os.File
+// kubernetesName is what the Kubernetes auth method is registered as.
+const kubernetesName = "kubernetes"
+
+// buildPlugin builds the secrets engine, with the race detector if the test has it.
+func buildPlugin() (*os.File, error) {
+	args := []string{"./cmd/" + PluginName}
+	if race {
+		args = append([]string{"-race"}, args...)
+	}
+	return build(PluginName, filepath.Join("hsm", "vault", "plugin"), args...)
 }
 
-// buildPlugin builds the plugin, once for each test program, and returns it open. The file has no name any more: what
-// another test program builds from other sources can not take its place, and nothing is left. The plugin has the race
-// detector if the test has it.
-func buildPlugin() (*os.File, error) {
-	plugin.Lock()
-	defer plugin.Unlock()
-	if plugin.file != nil {
-		return plugin.file, nil
+// buildKubernetes builds the Kubernetes auth method, which the test server is without.
+func buildKubernetes() (*os.File, error) {
+	return build(kubernetesName, filepath.Join("hsm", "vault", "testserver", "kubernetes"), ".")
+}
+
+var built struct {
+	sync.Mutex
+	files map[string]*os.File // by name
+}
+
+// build builds a program of a module's folder, once for each test program, and returns it open. The file has no name any
+// more: what another test program builds from other sources can not take its place, and nothing is left.
+func build(name, module string, args ...string) (*os.File, error) {
+	built.Lock()
+	defer built.Unlock()
+	if f := built.files[name]; f != nil {
+		return f, nil
 	}
 	dir, err := os.MkdirTemp("", "vaulttest")
 	if err != nil {
 		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	args := []string{"build"}
-	if race {
-		args = append(args, "-race")
-	}
-	path := filepath.Join(dir, PluginName)
-	cmd := exec.Command("go", append(args, "-o", path, "./cmd/"+PluginName)...)
-	cmd.Dir = filepath.Join(moduleRoot(), "hsm", "vault", "plugin")
+	path := filepath.Join(dir, name)
+	cmd := exec.Command("go", append([]string{"build", "-o", path}, args...)...)
+	cmd.Dir = filepath.Join(moduleRoot(), module)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("vaulttest: go build of the plugin: %w\n%s", err, out)
+		return nil, fmt.Errorf("vaulttest: go build of %s: %w\n%s", name, err, out)
 	}
-	if plugin.file, err = os.Open(path); err != nil {
+	f, err := os.Open(path)
+	if err != nil {
 		return nil, fmt.Errorf("vaulttest: %w", err)
 	}
-	return plugin.file, nil
+	if built.files == nil {
+		built.files = map[string]*os.File{}
+	}
+	built.files[name] = f
+	return f, nil
 }
 
 func cacheDir() (string, error) {

@@ -25,6 +25,7 @@ type Options struct {
 	Plugin  bool // builds the secrets engine and registers it as PluginName
 
 	PluginFolder bool // only configures the folder for plugins, which is empty
+	Kubernetes   bool // builds the Kubernetes auth method and registers it
 	RawLog       bool // writes Server.RawLog
 
 	Shares, Threshold int  // of the unseal key; 1 and 1 if zero
@@ -76,6 +77,9 @@ func Start(tb testing.TB, o *Options) *Server {
 	}
 	if s.options.Plugin {
 		must(tb, s.Register(PluginName, PluginVersion))
+	}
+	if s.options.Kubernetes {
+		must(tb, s.register("auth/"+kubernetesName, kubernetesName, ""))
 	}
 	return s
 }
@@ -149,7 +153,7 @@ func (s *Server) prepare(tb testing.TB) {
 	must(tb, err)
 	s.dir, err = filepath.EvalSymlinks(dir)
 	must(tb, err)
-	if s.options.Plugin || s.options.PluginFolder {
+	if s.options.Plugin || s.options.PluginFolder || s.options.Kubernetes {
 		s.Plugins = filepath.Join(s.dir, "plugins")
 		must(tb, os.Mkdir(s.Plugins, 0o700))
 	}
@@ -157,6 +161,11 @@ func (s *Server) prepare(tb testing.TB) {
 		built, err := buildPlugin()
 		must(tb, err)
 		must(tb, copyFile(built, filepath.Join(s.Plugins, PluginName)))
+	}
+	if s.options.Kubernetes {
+		built, err := buildKubernetes()
+		must(tb, err)
+		must(tb, copyFile(built, filepath.Join(s.Plugins, kubernetesName)))
 	}
 	must(tb, s.configure())
 }

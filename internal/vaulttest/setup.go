@@ -23,12 +23,17 @@ const PluginVersion = "v0.1.0"
 
 // Register registers a file of the plugin folder as PluginName with a version.
 func (s *Server) Register(file, version string) error {
+	return s.register("secret/"+PluginName, file, version)
+}
+
+// register registers a file of the plugin folder as a plugin of a type and name.
+func (s *Server) register(plugin, file, version string) error {
 	b, err := os.ReadFile(filepath.Join(s.Plugins, file))
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(b)
-	return s.Call("PUT", "sys/plugins/catalog/secret/"+PluginName, map[string]string{
+	return s.Call("PUT", "sys/plugins/catalog/"+plugin, map[string]string{
 		"command": file, "sha256": hex.EncodeToString(sum[:]), "version": version,
 	}, nil)
 }

@@ -1,6 +1,8 @@
 package plugin_test
 
 import (
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +50,7 @@ func shell(t *testing.T, s *vaulttest.Server, dir, name string, env ...string) s
 func TestDocumentedCommands(t *testing.T) {
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
-	s := vaulttest.Start(t, &vaulttest.Options{PluginFolder: true})
+	s := vaulttest.Start(t, &vaulttest.Options{PluginFolder: true, Kubernetes: true})
 	installed := shell(t, s, root, "install")
 	require.Contains(t, installed, "v0.1.0", "the last line")
 	m := &mount{Server: s, path: "dvkeys", token: s.Token}
@@ -74,6 +76,14 @@ func TestDocumentedCommands(t *testing.T) {
 	require.Error(t, s.CallAs("", "POST", "auth/approle/login", login, nil), "used once")
 	m.with(auth.Token).signs(t, "attestation", "validator-1", pk, vote(2, 3, 1))
 	m.with(auth.Token).refused(t, 403, "permission denied", "PUT", "keys/validator-2", nil)
+
+	cluster := httptest.NewTLSServer(nil) // for its certificate: package hsm/vault tests the login
+	defer cluster.Close()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cluster.Certificate().Raw}), 0o600))
+	shell(t, s, dir, "kubernetes")
+	var inCluster map[string]any
+	require.NoError(t, s.Call("GET", "auth/kubernetes/role/dvkeys-signer", nil, &inCluster))
+	require.Equal(t, []any{"dvkeys-signer"}, inCluster["token_policies"])
 
 	require.Contains(t, shell(t, s, root, "upgrade"), "v0.1.0")
 	require.Equal(t, pk, m.create(t, "validator-1"))
