@@ -206,3 +206,35 @@ func TestCoalesceKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, f.calls("PUT dvkeys/split"), 3, "later ones are asked anew")
 }
+
+// TestCoalescedKeysAreMadeOnce repeats a request for many keys whose answer was lost, without and with labels.
+func TestCoalescedKeysAreMadeOnce(t *testing.T) {
+	f := newFake(t)
+	c := f.config()
+	c.Coalesce = 50 * time.Millisecond
+	b := f.open(c)
+	pk := newKey(t).PublicKey().String()
+	f.on("PUT dvkeys/keys", sequence(cut, refuse(503, "Vault is sealed"), func(w http.ResponseWriter, r *http.Request) {
+		var want wire.CreateMany
+		_ = json.NewDecoder(r.Body).Decode(&want)
+		answer := wire.CreatedMany{}
+		for _, k := range want.Requests {
+			answer.Results = append(answer.Results, wire.CreatedKey{Key: wire.Key{Name: k.Name, PublicKey: pk, Label: k.Label}})
+		}
+		data(answer)(w, r)
+	}))
+	var done sync.WaitGroup
+	for _, label := range []string{"", "a", ""} {
+		done.Go(func() {
+			if _, err := b.Generate(t.Context(), label); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	calls := f.calls("PUT dvkeys/keys")
+	require.Len(t, calls, 3)
+	require.Len(t, calls[0].body["requests"], 3)
+	require.Equal(t, calls[0].body, calls[1].body, "the same names each time")
+	require.Equal(t, calls[0].body, calls[2].body)
+}
