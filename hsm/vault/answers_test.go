@@ -195,6 +195,18 @@ func TestListsThatLie(t *testing.T) {
 		require.ErrorIs(t, last, hsm.ErrUnavailable, name)
 		require.LessOrEqual(t, n, 2, name)
 	}
+
+	damaged := info("a", "b", "c")
+	damaged["key_info"].(map[string]any)["b"] = map[string]any{"name": "b"}
+	f.on("LIST dvkeys/keys", data(damaged))
+	var errs []error
+	for _, err := range b.List(t.Context()) {
+		errs = append(errs, err)
+	}
+	require.Len(t, errs, 2)
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], hsm.ErrCorrupt)
+	require.ErrorContains(t, errs[1], `the record of the key "b" is damaged`)
 }
 
 // TestRepeats has Vault away for a while.

@@ -37,6 +37,7 @@ func (k *key) GoString() string { return k.public.String() }
 // What is being done, for errors.
 const (
 	generating = "generating a key"
+	listing    = "listing keys"
 	signing    = "signing"
 	splitting  = "splitting a key"
 )

@@ -123,9 +123,14 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[keyshare.PublicKey, error]
 					break
 				}
 				name := page.Names[i]
-				pk, perr := parsePublicKey(page.Info[name].PublicKey)
+				info, known := page.Info[name]
+				if known && info.PublicKey == "" {
+					err = &Error{Doing: listing, Fault: fmt.Sprintf("the record of the key %.80q is damaged", name), Remedy: "restore a snapshot of Vault that has it", is: hsm.ErrCorrupt}
+					break
+				}
+				pk, perr := parsePublicKey(info.PublicKey)
 				if perr != nil || name <= after {
-					err = nonsense("listing keys", "the engine listed %.80q after %.80q, with the public key %.100q", name, after, page.Info[name].PublicKey)
+					err = nonsense(listing, "the engine listed %.80q after %.80q, with the public key %.100q", name, after, info.PublicKey)
 					break
 				}
 				if !yield(pk, nil) {
@@ -150,7 +155,7 @@ func (b *Backend) page(ctx context.Context, after string) (page wire.List, err e
 	if after != "" {
 		params.Set("after", after)
 	}
-	err = b.session.do(ctx, &request{doing: "listing keys", method: "LIST", path: b.mount + "/keys", params: params, read: into(&page)})
+	err = b.session.do(ctx, &request{doing: listing, method: "LIST", path: b.mount + "/keys", params: params, read: into(&page)})
 	if errors.Is(err, hsm.ErrNotFound) {
 		return wire.List{}, nil
 	}

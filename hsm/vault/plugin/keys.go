@@ -65,12 +65,13 @@ func (b *backend) list(ctx context.Context, req *logical.Request, d *framework.F
 			break
 		}
 		r, err := readRecord(ctx, req.Storage, name)
-		if err != nil {
+		switch {
+		case errors.Is(err, errCorrupt):
+			l.Names, l.Info[name] = append(l.Names, name), wire.Key{Name: name}
+		case err != nil:
 			return nil, err
-		}
-		if r != nil { // else it was deleted meanwhile
-			l.Names = append(l.Names, name)
-			l.Info[name] = r.wire()
+		case r != nil: // else it was deleted meanwhile
+			l.Names, l.Info[name] = append(l.Names, name), r.wire()
 		}
 	}
 	return answer(l)

@@ -428,6 +428,11 @@ func TestDamage(t *testing.T) {
 	require.ErrorIs(t, works(), errCorrupt, "another key's secret")
 	put(atA, "{")
 	require.ErrorIs(t, works(), errCorrupt)
+	list, err := e.do(logical.ListOperation, "keys/", nil)
+	require.NoError(t, err, "the others can be listed")
+	require.Equal(t, []any{"a", "b"}, list["keys"])
+	require.Equal(t, map[string]any{"name": "a", "public_key": ""}, list["key_info"].(map[string]any)["a"])
+	require.NotEmpty(t, list["key_info"].(map[string]any)["b"].(map[string]any)["public_key"])
 	put(atA, a)
 	require.NoError(t, works())
 

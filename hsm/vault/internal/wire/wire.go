@@ -73,7 +73,7 @@ type Key struct {
 // List is the answer to LIST keys. Keys says the names in order; Vault's answer to a list without any is 404.
 type List struct {
 	Names []string       `json:"keys"`
-	Info  map[string]Key `json:"key_info"` // by name
+	Info  map[string]Key `json:"key_info"` // by name; without a public key if the record is damaged
 }
 
 // Create asks for a new key. The name in the path makes the request repeatable: if there is a key of that name, it is
