@@ -143,11 +143,16 @@ func (j *joiners) ofSplits(threshold int, operators []wire.Operator) *joiner[wir
 	hash := sha256.New()
 	fmt.Fprintln(hash, threshold, operators)
 	digest := [sha256.Size]byte(hash.Sum(nil))
-	found, _ := j.splits.LoadOrStore(digest, newJoiner(j, splitting, wire.MaxOperators, "split",
+	fresh := newJoiner(j, splitting, wire.MaxOperators, "split",
 		func(requests []wire.SplitKey) any {
-			j.splits.Delete(digest)
 			return wire.SplitMany{Threshold: threshold, Operators: operators, Requests: requests}
 		},
-		func(answer wire.SplittedMany) []wire.SplittedKey { return answer.Results }))
+		func(answer wire.SplittedMany) []wire.SplittedKey { return answer.Results })
+	send := fresh.send
+	fresh.send = func(ctx context.Context, requests []wire.SplitKey) ([]wire.SplittedKey, error) {
+		j.splits.Delete(digest)
+		return send(ctx, requests)
+	}
+	found, _ := j.splits.LoadOrStore(digest, fresh)
 	return found.(*joiner[wire.SplitKey, wire.SplittedKey])
 }

@@ -48,6 +48,7 @@ func (k *key) SignRoots(ctx context.Context, roots ...keyshare.Root) ([]keyshare
 	if err := k.backend.session.usable(ctx); err != nil {
 		return nil, err
 	}
+	sigs := make([]keyshare.Signature, len(roots))
 	if j := k.backend.joiners; j != nil && len(roots) > 0 && len(roots) < wire.MaxRoots {
 		answer, err := j.roots.ask(ctx, wire.SignKey{Name: k.name, Sign: k.sign(roots)}, len(roots))
 		switch {
@@ -56,10 +57,11 @@ func (k *key) SignRoots(ctx context.Context, roots ...keyshare.Root) ([]keyshare
 		case answer.Fault != nil:
 			return nil, fault(signing, answer.Fault)
 		}
-		sigs := make([]keyshare.Signature, len(roots))
-		return sigs, parseSignatures(sigs, answer.Signed)
+		if err := parseSignatures(sigs, answer.Signed); err != nil {
+			return nil, err
+		}
+		return sigs, nil
 	}
-	sigs := make([]keyshare.Signature, len(roots))
 	for from := 0; from < len(roots); from += wire.MaxRoots {
 		to := min(len(roots), from+wire.MaxRoots)
 		var signed wire.Signed
