@@ -55,6 +55,14 @@ func (b *builder) paid(name, types string, args []abi.Value, amount *big.Int, c 
 	return Call{}, fmt.Errorf("ssv: contract version: is unknown (%d), want ContractV1 or ContractV2", v)
 }
 
+// some requires an amount that is not nothing: a call whose one purpose is to move
+// it is a mistake without.
+func (b *builder) some(amount *big.Int) {
+	if whole(amount).Sign() == 0 {
+		b.fail("amount: is 0, want more")
+	}
+}
+
 func (b *builder) amount(n *big.Int) abi.Value {
 	v, err := abi.Uint256(whole(n))
 	if err != nil {

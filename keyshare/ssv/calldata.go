@@ -117,19 +117,22 @@ func BulkExitValidator(validators []keyshare.PublicKey, operators []keyshare.Ind
 	return b.call("bulkExitValidator", "bytes[],uint64[]", []abi.Value{keyList(validators), ids(operators)})
 }
 
-// Deposit adds amount to the balance of owner's cluster. Anyone may send it.
+// Deposit adds amount, which is not 0, to the balance of owner's cluster. Anyone
+// may send it.
 func Deposit(owner keyshare.Address, operators []keyshare.Index, amount *big.Int, c Cluster, o *CallOptions) (Call, error) {
 	b := builder{}
 	b.owner(owner)
 	b.operators(operators)
+	b.some(amount)
 	return b.paid("deposit", "address,uint64[]", []abi.Value{abi.Addr(owner), ids(operators)}, amount, c, o)
 }
 
-// Withdraw takes amount, in tokens or coin as the version has it, out of the
-// sender's cluster.
+// Withdraw takes amount, which is not 0, in tokens or coin as the version has it,
+// out of the sender's cluster.
 func Withdraw(operators []keyshare.Index, amount *big.Int, c Cluster) (Call, error) {
 	b := builder{}
 	b.operators(operators)
+	b.some(amount)
 	args := []abi.Value{ids(operators), b.amount(amount)}
 	return b.clustered("withdraw", "uint64[],uint256", args, c)
 }

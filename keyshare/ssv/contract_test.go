@@ -170,6 +170,8 @@ func TestCallRefusals(t *testing.T) {
 		"amount: is -1, want 0 to 2^256-1":                              func() (ssv.Call, error) { return ssv.RegisterValidator(p, big.NewInt(-1), c, nil) },
 		"amount: is " + tooMuch.String():                                func() (ssv.Call, error) { return ssv.Withdraw(ids, tooMuch, c) },
 		"cluster balance: is " + tooMuch.String():                       func() (ssv.Call, error) { return ssv.Liquidate(owner, ids, ssv.Cluster{Balance: tooMuch}) },
+		"amount: is 0, want more":                                       func() (ssv.Call, error) { return ssv.Withdraw(ids, nil, c) },
+		"amount: is 0":                                                  func() (ssv.Call, error) { return ssv.Deposit(owner, ids, new(big.Int), c, nil) },
 		"cluster balance: is -1":                                        func() (ssv.Call, error) { return ssv.Liquidate(owner, ids, ssv.Cluster{Balance: big.NewInt(-1)}) },
 		"contract version: is unknown (2)":                              func() (ssv.Call, error) { return ssv.Reactivate(ids, one, c, &ssv.CallOptions{Version: 2}) },
 		"owner: is the zero address":                                    func() (ssv.Call, error) { return ssv.Deposit(keyshare.Address{}, ids, one, c, nil) },

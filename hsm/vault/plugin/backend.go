@@ -65,7 +65,9 @@ func Factory(ctx context.Context, c *logical.BackendConfig) (logical.Backend, er
 		Clean:      func(context.Context) { b.drop() },
 	}
 	with := *c
-	with.System = &placeView{SystemView: c.System}
+	if c.System != nil {
+		with.System = &placeView{SystemView: c.System}
+	}
 	return b, b.Setup(ctx, &with)
 }
 
