@@ -136,8 +136,8 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkOnboard onboards a hundred validators with each backend. Deposits and owner nonces go to Vault together, as
-// examples/onboard has them.
+// BenchmarkOnboard onboards a hundred validators with each backend. What many of them need at a time goes to Vault together,
+// as examples/onboard has it.
 func BenchmarkOnboard(b *testing.B) {
 	const validators = 100
 	c := withAppRole(b)
