@@ -28,6 +28,7 @@ import (
 
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/vault"
+	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
 	"github.com/claystack/dvkeys/internal/vaulttest"
 	"github.com/claystack/dvkeys/keyshare"
 )
@@ -207,6 +208,25 @@ func TestListsThatLie(t *testing.T) {
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], hsm.ErrCorrupt)
 	require.ErrorContains(t, errs[1], `the record of the key "b" is damaged`)
+}
+
+// TestDamagedKey asks for a key whose record is damaged, alone and among others: that does not pass, so nothing is repeated.
+func TestDamagedKey(t *testing.T) {
+	f := newFake(t)
+	pk := newKey(t).PublicKey().String()
+	f.on("PUT dvkeys/keys/x", refuse(422, "dvkeys: stored data is corrupt"))
+	_, err := f.open(f.config()).Generate(t.Context(), "x")
+	require.ErrorIs(t, err, hsm.ErrCorrupt)
+	require.Len(t, f.calls("PUT dvkeys/keys/x"), 1)
+
+	c := f.config()
+	c.Coalesce = time.Millisecond
+	f.on("PUT dvkeys/keys", data(wire.CreatedMany{Results: []wire.CreatedKey{{Fault: &wire.Fault{Code: wire.Corrupt, Text: "damaged"}}}}))
+	_, err = f.open(c).Generate(t.Context(), "x")
+	require.ErrorIs(t, err, hsm.ErrCorrupt)
+	f.on("PUT dvkeys/keys", keysOf(map[string]string{"y": pk}))
+	_, err = f.open(c).Generate(t.Context(), "y")
+	require.NoError(t, err)
 }
 
 // TestRepeats has Vault away for a while.

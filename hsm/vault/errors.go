@@ -75,6 +75,8 @@ func failure(ctx context.Context, doing string, err error) *Error {
 		e.is = hsm.ErrNotFound
 	case answer.StatusCode == http.StatusConflict:
 		e.is = hsm.ErrExists
+	case answer.StatusCode == http.StatusUnprocessableEntity:
+		e.is, e.Remedy = hsm.ErrCorrupt, restore
 	case strings.Contains(strings.ToLower(e.Fault), "vault is sealed"):
 		e.is, e.Remedy, e.undone = hsm.ErrUnavailable, "unseal it", true
 	case unavailable(answer.StatusCode):
@@ -82,6 +84,9 @@ func failure(ctx context.Context, doing string, err error) *Error {
 	}
 	return e
 }
+
+// restore is the remedy for a damaged record.
+const restore = "restore a snapshot of Vault's storage that has it"
 
 // unavailable reports whether a status says that the same request may succeed later or on another node.
 func unavailable(status int) bool {
@@ -144,6 +149,8 @@ func fault(doing string, f *wire.Fault) error {
 		e.is = hsm.ErrDenied
 	case wire.NotFound:
 		e.is = hsm.ErrNotFound
+	case wire.Corrupt:
+		e.is, e.Remedy = hsm.ErrCorrupt, restore
 	case wire.Unavailable:
 		e.is = hsm.ErrUnavailable
 	}

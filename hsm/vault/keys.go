@@ -125,7 +125,7 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[keyshare.PublicKey, error]
 				name := page.Names[i]
 				info, known := page.Info[name]
 				if known && info.PublicKey == "" {
-					err = &Error{Doing: listing, Fault: fmt.Sprintf("the record of the key %.80q is damaged", name), Remedy: "restore a snapshot of Vault that has it", is: hsm.ErrCorrupt}
+					err = &Error{Doing: listing, Fault: fmt.Sprintf("the record of the key %.80q is damaged", name), Remedy: restore, is: hsm.ErrCorrupt}
 					break
 				}
 				pk, perr := parsePublicKey(info.PublicKey)

@@ -71,6 +71,8 @@ func (b *backend) guard(f framework.OperationFunc) framework.OperationFunc {
 		switch {
 		case errors.As(err, &known):
 			return nil, logical.CodedError(known.status, known.text)
+		case errors.Is(err, errCorrupt):
+			return nil, logical.CodedError(http.StatusUnprocessableEntity, err.Error())
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			return nil, logical.CodedError(http.StatusServiceUnavailable, err.Error())
 		}
@@ -91,6 +93,8 @@ func wireFault(err error) *wire.Fault {
 	switch {
 	case errors.Is(err, signer.ErrSlashable):
 		code = wire.Slashable
+	case errors.Is(err, errCorrupt):
+		code = wire.Corrupt
 	case errors.As(err, &known) && known.status == http.StatusBadRequest:
 		code = wire.Invalid
 	case errors.As(err, &known) && known.status == http.StatusForbidden:

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -409,6 +410,12 @@ func TestDamage(t *testing.T) {
 		_, _, err := e.vote(t, "a", 1, 2, 1)
 		return err
 	}
+	isDamaged := func(why string) {
+		t.Helper()
+		err := works()
+		require.ErrorContains(t, err, errCorrupt.Error(), why)
+		require.Equal(t, http.StatusUnprocessableEntity, err.(logical.HTTPCodedError).Code())
+	}
 	require.NoError(t, works())
 	path := func(prefix string) string {
 		paths, err := logical.CollectKeysWithPrefix(t.Context(), e.storage, prefix)
@@ -422,12 +429,16 @@ func TestDamage(t *testing.T) {
 	atA, atB := path(keyPrefix+"a/"), path(keyPrefix+"b/")
 	a, b := string(entry(atA).Value), string(entry(atB).Value)
 	put(atA, b)
-	require.ErrorIs(t, works(), errCorrupt, "another key's record")
+	isDamaged("another key's record")
 	sealed := func(record string) string { return regexp.MustCompile(`"sealed":"[^"]*"`).FindString(record) }
 	put(atA, strings.Replace(a, sealed(a), sealed(b), 1))
-	require.ErrorIs(t, works(), errCorrupt, "another key's secret")
+	isDamaged("another key's secret")
 	put(atA, "{")
-	require.ErrorIs(t, works(), errCorrupt)
+	isDamaged("")
+	got, err := e.do(logical.UpdateOperation, "keys", map[string]any{"requests": []any{map[string]any{"name": "a"}, map[string]any{"name": "b"}}})
+	require.NoError(t, err)
+	require.Equal(t, wire.Corrupt, got["results"].([]any)[0].(map[string]any)["fault"].(map[string]any)["code"])
+	require.Equal(t, "b", got["results"].([]any)[1].(map[string]any)["name"])
 	list, err := e.do(logical.ListOperation, "keys/", nil)
 	require.NoError(t, err, "the others can be listed")
 	require.Equal(t, []any{"a", "b"}, list["keys"])
@@ -439,14 +450,14 @@ func TestDamage(t *testing.T) {
 	atData := path(dataKeyPrefix)
 	data := string(entry(atData).Value)
 	require.NoError(t, e.storage.Delete(t.Context(), atData))
-	require.ErrorIs(t, works(), errCorrupt, "no other data key is taken")
+	isDamaged("no other data key is taken")
 	put(atData, string(make([]byte, 32)))
-	require.ErrorIs(t, works(), errCorrupt)
+	isDamaged("")
 	put(atData, data)
 	require.NoError(t, works())
 
 	put(path(historyPrefix), "damaged")
-	require.ErrorIs(t, works(), errCorrupt)
+	isDamaged("")
 }
 
 // TestPanic is about the guard around every path. The log says where it was, and not with what.

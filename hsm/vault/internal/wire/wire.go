@@ -35,9 +35,9 @@
 //
 // An answer that is no success has an HTTP status and Vault's {"errors": [text]}: 400 for a request that can not be
 // right, 403 for what the engine's configuration forbids (Vault uses it for tokens and policies), 404 for a key that is
-// not there or is not the one whose public key the request names, 409 for a name or public key that is taken, 5xx for
-// what may pass. In a batch each element has its own [Fault]; but what may pass when keys are made or split fails the whole
-// request, which is safe to repeat.
+// not there or is not the one whose public key the request names, 409 for a name or public key that is taken, 422 for what
+// is stored and damaged, 5xx for what may pass. In a batch each element has its own [Fault]; but what may pass when keys
+// are made or split fails the whole request, which is safe to repeat.
 package wire
 
 import "encoding/json"
@@ -201,6 +201,7 @@ const (
 	Slashable   = "slashable"   // it contradicts what was signed
 	Denied      = "denied"      // the configuration forbids it
 	NotFound    = "not_found"   // no such key
+	Corrupt     = "corrupt"     // what is stored is damaged
 	Unavailable = "unavailable" // it may succeed later
 )
 
