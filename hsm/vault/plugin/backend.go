@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -50,7 +49,7 @@ type backend struct {
 func Factory(ctx context.Context, c *logical.BackendConfig) (logical.Backend, error) {
 	b := &backend{
 		names: locksutil.CreateLocks(), publics: locksutil.CreateLocks(),
-		process: randomID(), cpu: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		process: randomID(), cpu: make(chan struct{}, processors),
 	}
 	b.Backend = &framework.Backend{
 		BackendType:    logical.TypeLogical,

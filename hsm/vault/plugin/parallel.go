@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 )
 
+// processors is how many signatures are computed at a time: one on each that the process may use.
+var processors = runtime.GOMAXPROCS(0)
+
 // compute calls f when there is a processor for it: however many requests there are, no more computations run than there
 // are processors, so that each ends soon.
 func (b *backend) compute(ctx context.Context, f func() error) (err error) {
@@ -30,7 +33,6 @@ const (
 // chunks calls f for ranges of at most so many of n elements, on all processors, and returns the error of one of those that
 // failed. Each f is computed as above.
 func (b *backend) chunks(ctx context.Context, n, most int, f func(from, to int) error) error {
-	processors := runtime.GOMAXPROCS(0)
 	size := min(most, (n+processors-1)/processors)
 	var next atomic.Int64
 	var failed atomic.Pointer[error]

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -19,6 +20,9 @@ func main() {
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		fatal(err)
 	}
+	// Signatures are computed in C, and the scheduler takes a while to see that who is there does not need his processor for Go:
+	// beside as many as compute, there are as many for the requests.
+	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	go endWithVault()
 	err := plugin.ServeMultiplex(&plugin.ServeOpts{
 		BackendFactoryFunc: dvkeys.Factory,
