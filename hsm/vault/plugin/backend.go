@@ -40,7 +40,8 @@ type backend struct {
 	// order of the list; who holds those for names may take that of a public key.
 	names, publics []*locksutil.LockEntry
 
-	process             string        // a random name for this one
+	process             string // a random name for this one
+	own                 ownEntries
 	cpu                 chan struct{} // one place for each signature that is computed
 	signatures, refused atomic.Uint64
 }
@@ -79,6 +80,8 @@ func (b *backend) invalidate(_ context.Context, path string) {
 		b.ring.remove(name)
 	case path == configPath:
 		b.config.drop()
+	case strings.HasPrefix(path, historyPrefix):
+		b.own.Clear()
 	case strings.HasPrefix(path, dataKeyPrefix):
 		b.ring.drop()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"sync"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/helper/locksutil"
@@ -66,17 +67,36 @@ func historyFolder(n *signer.Network, pk keyshare.PublicKey) string {
 type ledger struct {
 	slashing.History
 	folder, process string
+	own             *ownEntries
 	others          []string // entries of other processes, which are in the history
 }
 
+// ownEntries remembers what this process has written, by folder, since nobody else writes it: it need not be read again. That
+// an entry is still there is looked up each time, with those of others.
+type ownEntries struct{ sync.Map }
+
+func (o *ownEntries) get(folder string) *logical.StorageEntry {
+	value, found := o.Load(folder)
+	if !found {
+		return nil
+	}
+	return &logical.StorageEntry{Value: value.([]byte)}
+}
+
 func (b *backend) readLedger(ctx context.Context, s logical.Storage, n *signer.Network, pk keyshare.PublicKey) (*ledger, error) {
-	l := &ledger{folder: historyFolder(n, pk), process: b.process}
+	l := &ledger{folder: historyFolder(n, pk), process: b.process, own: &b.own}
 	names, err := s.List(ctx, l.folder)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		entry, err := s.Get(ctx, l.folder+name)
+		var entry *logical.StorageEntry
+		if name == l.process {
+			entry = l.own.get(l.folder)
+		}
+		if entry == nil {
+			entry, err = s.Get(ctx, l.folder+name)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -102,9 +122,11 @@ func (l *ledger) write(ctx context.Context, s logical.Storage) error {
 	if err != nil {
 		return err
 	}
+	l.own.Delete(l.folder) // what is stored after an error is not known
 	if err := s.Put(ctx, &logical.StorageEntry{Key: l.folder + l.process, Value: b}); err != nil {
 		return err
 	}
+	l.own.Store(l.folder, b)
 	for _, name := range l.others {
 		if err := s.Delete(ctx, l.folder+name); err != nil {
 			return err
