@@ -2,6 +2,7 @@ package plugin_test
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
 	"github.com/claystack/dvkeys/internal/vaulttest"
 	"github.com/claystack/dvkeys/keyshare"
+	"github.com/claystack/dvkeys/signer"
 )
 
 // BenchmarkSign measures signatures through HTTP on the loopback interface, with the token of a policy, beside the same
@@ -93,6 +95,34 @@ func BenchmarkSign(b *testing.B) {
 			return err
 		})
 	}
+
+	// Of 100 validators in one request, as in a slot.
+	create := wire.CreateMany{}
+	for i := range 100 {
+		create.Requests = append(create.Requests, wire.CreateKey{Name: fmt.Sprintf("v%d", i)})
+	}
+	require.NoError(b, m.call("PUT", "keys", create, nil))
+	run("attestation", 1, 100, func(int, uint64) error {
+		n := epoch.Add(1)
+		text, err := signer.EncodeDuty(vote(n, n+1, 1))
+		if err != nil {
+			return err
+		}
+		want := wire.DutiesMany{Network: "hoodi"}
+		for _, k := range create.Requests {
+			want.Requests = append(want.Requests, wire.DutiesKey{Name: k.Name, Duties: []json.RawMessage{text}})
+		}
+		var got wire.ResultsMany
+		if err := m.call("PUT", "attestation", want, &got); err != nil {
+			return err
+		}
+		for _, r := range got.Results {
+			if r.Fault != nil || r.Results.Results[0].Fault != nil {
+				return fmt.Errorf("refused: %+v", r)
+			}
+		}
+		return nil
+	})
 }
 
 // freshRoot is one whose hash to the curve nobody has remembered.
