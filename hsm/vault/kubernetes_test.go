@@ -132,7 +132,7 @@ func TestKubernetesLogin(t *testing.T) {
 
 	file := filepath.Join(t.TempDir(), "token")
 	put := func(token string) { require.NoError(t, os.WriteFile(file, []byte(token), 0o644)) }
-	c := vault.Config{Address: s.Address, Patience: time.Second, Auth: vault.Kubernetes("orchestrator", &vault.KubernetesOptions{Mount: "cluster-1", JWTFile: file})}
+	c := vault.Config{Address: s.Address, Auth: vault.Kubernetes("orchestrator", &vault.KubernetesOptions{Mount: "cluster-1", JWTFile: file})}
 	for name, token := range map[string]string{
 		"another account":   k8s.issue(t, "web", time.Now().Add(time.Hour)),
 		"another cluster's": newCluster(t).issue(t, "orchestrator", time.Now().Add(time.Hour)),
