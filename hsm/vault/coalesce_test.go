@@ -161,7 +161,7 @@ func TestCoalesceKeys(t *testing.T) {
 	keys := map[string]*keyshare.SecretKey{"a": newKey(t), "b": newKey(t), "c": newKey(t), "gone": newKey(t)}
 	f := signingFake(t, keys)
 	c := f.config()
-	c.Coalesce = 200 * time.Millisecond
+	c.Coalesce = time.Second
 	b := f.open(c)
 	made, errs := map[string]hsm.Key{}, map[string]error{}
 	var mu sync.Mutex
@@ -211,7 +211,7 @@ func TestCoalesceKeys(t *testing.T) {
 func TestCoalescedKeysAreMadeOnce(t *testing.T) {
 	f := newFake(t)
 	c := f.config()
-	c.Coalesce = 50 * time.Millisecond
+	c.Coalesce = time.Second
 	b := f.open(c)
 	pk := newKey(t).PublicKey().String()
 	f.on("PUT dvkeys/keys", sequence(cut, refuse(503, "Vault is sealed"), func(w http.ResponseWriter, r *http.Request) {
