@@ -95,3 +95,36 @@ func TestHistoryReadOnce(t *testing.T) {
 	require.Equal(t, wire.Slashable, code)
 	require.Equal(t, 3, reads)
 }
+
+// TestNoRecordNoSignature breaks the storage when a vote is recorded: before it is stored and after.
+func TestNoRecordNoSignature(t *testing.T) {
+	e := newEngine(t)
+	e.create(t, "k")
+	for _, stored := range []bool{false, true} {
+		target := uint64(5)
+		if stored {
+			target = 6
+		}
+		e.storage.put = func(_ int, path string) (before, after error) {
+			if !strings.HasPrefix(path, historyPrefix) {
+				return nil, nil
+			}
+			if stored {
+				return nil, errDisk
+			}
+			return errDisk, nil
+		}
+		signature, _, err := e.vote(t, "k", 4, target, 1)
+		require.ErrorIs(t, err, errDisk)
+		require.Empty(t, signature)
+		e.storage.put = nil
+		signature, code, err := e.vote(t, "k", 4, target, 2)
+		require.NoError(t, err)
+		if stored {
+			require.Equal(t, wire.Slashable, code, "it may be recorded, so it counts")
+			signature, _, err = e.vote(t, "k", 4, target, 1)
+			require.NoError(t, err)
+		}
+		require.NotEmpty(t, signature)
+	}
+}
