@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/claystack/dvkeys/internal/bls"
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/shamir"
 )
@@ -94,7 +95,7 @@ func feldmanTime(b *testing.B, p *Params) time.Duration {
 	deal := func(i int) {
 		encoded[i] = make([][]byte, p.Keys)
 		mine := make([]shamir.Share, p.Keys)
-		parallel(p.Keys, func(v int) {
+		parallel.Each(p.Keys, func(v int) {
 			secret, err := shamir.RandomScalar()
 			require.NoError(b, err)
 			shares, commitment, err := shamir.Split(secret, p.Threshold, members)
@@ -110,13 +111,13 @@ func feldmanTime(b *testing.B, p *Params) time.Duration {
 	deal(0)
 	t := p.Threshold
 	points := make([]bls.PublicKey, n*p.Keys*t)
-	parallel(len(points), func(k int) {
+	parallel.Each(len(points), func(k int) {
 		i, v, j := k/(p.Keys*t), k/t%p.Keys, k%t
 		var err error
 		points[k], err = bls.ParsePublicKey(encoded[i][v][j*pointSize : (j+1)*pointSize])
 		require.NoError(b, err)
 	})
-	parallel(p.Keys, func(v int) {
+	parallel.Each(p.Keys, func(v int) {
 		parts := make([]*shamir.Commitment, n)
 		for i := range parts {
 			var err error
@@ -148,17 +149,17 @@ func proofTime(b *testing.B, p *Params) time.Duration {
 	require.NoError(b, err)
 	signature := sigs[0].Bytes()
 	start := time.Now()
-	parallel(m, func(int) { // a proof and a signature of each key
+	parallel.Each(m, func(int) { // a proof and a signature of each key
 		_, err := bls.Prove(sk.Bytes(), sk.Bytes(), challenge("bench"))
 		require.NoError(b, err)
 	})
-	parallel(n, func(int) { // a shared secret and a proof of the Hello key of each operator
+	parallel.Each(n, func(int) { // a shared secret and a proof of the Hello key of each operator
 		shared, err := bls.SharedPoint(sk.Bytes(), key)
 		require.NoError(b, err)
 		shared.Destroy()
 		proof.Verify(key, challenge("bench"))
 	})
-	parallel(n*m, func(int) { // a proof and a partial signature of each operator for each key
+	parallel.Each(n*m, func(int) { // a proof and a partial signature of each operator for each key
 		_, err := bls.ParsePublicKey(encoded[:])
 		require.NoError(b, err)
 		proof.Verify(key, challenge("bench"))
@@ -166,7 +167,7 @@ func proofTime(b *testing.B, p *Params) time.Duration {
 		require.NoError(b, err)
 	})
 	cores := min(runtime.GOMAXPROCS(0), m)
-	parallel(cores, func(k int) {
+	parallel.Each(cores, func(k int) {
 		var claims []bls.Signed
 		for v := k * m / cores; v < (k+1)*m/cores; v++ {
 			h := bls.HashRoot(tagHash("bench", be32(v), be32(int(start.UnixNano()))))

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/claystack/dvkeys/internal/bls"
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/internal/secret"
 	"github.com/claystack/dvkeys/keyshare"
 )
@@ -118,7 +119,7 @@ func (d *dealer) commitments() (keys []dealtKey, salt [32]byte, err error) {
 	}
 	keys = make([]dealtKey, d.params.Keys)
 	errs := make([]error, len(keys))
-	parallel(len(keys), func(v int) {
+	parallel.Each(len(keys), func(v int) {
 		h, err := newDeriver()
 		if err != nil {
 			errs[v] = err
@@ -205,7 +206,7 @@ func (d *dealer) deal(ssid [32]byte, hellos []*checkedHello) (*deal, error) {
 	}
 	defer destroyAll(points)
 	errs := make([]error, len(keys))
-	parallel(len(keys), func(v int) { errs[v] = d.dealKey(&out.keys[v], v, ssid, points, hellos) })
+	parallel.Each(len(keys), func(v int) { errs[v] = d.dealKey(&out.keys[v], v, ssid, points, hellos) })
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("dkg: deal: %w", err)
 	}
@@ -266,7 +267,7 @@ func (d *dealer) sharedPoints(with []Operator, hellos []*checkedHello) ([]*secre
 	points := make([]*secret.Buffer, len(with))
 	err := d.use(roleKey, 0, 0, func(e []byte) error {
 		errs := make([]error, len(with))
-		parallel(len(with), func(j int) {
+		parallel.Each(len(with), func(j int) {
 			points[j], errs[j] = bls.SharedPoint(e, d.helloOf(hellos, with[j].ID).point)
 		})
 		return errors.Join(errs...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -72,7 +73,7 @@ func (s *session) newOutcome(w *view, confirms []*checkedConfirm) (*Outcome, err
 	}
 	o.certificateHash = certificateHash(w, confirms)
 	errs := make([]error, n)
-	parallel(n, func(v int) { errs[v] = s.finishKey(o, w, confirms, v) })
+	parallel.Each(n, func(v int) { errs[v] = s.finishKey(o, w, confirms, v) })
 	return o, errors.Join(errs...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/claystack/dvkeys/internal/bls"
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/internal/secret"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/shamir"
@@ -15,7 +16,7 @@ import (
 func (s *session) groups(deals []*checkedDeal) ([]*keyshare.Group, error) {
 	out := make([]*keyshare.Group, s.params.Keys)
 	errs := make([]error, len(out))
-	parallel(len(out), func(v int) {
+	parallel.Each(len(out), func(v int) {
 		parts := make([]*shamir.Commitment, len(deals))
 		for i, d := range deals {
 			parts[i] = d.commitments[v]
@@ -58,7 +59,7 @@ func (d *dealer) receive(ssid [32]byte, hellos []*checkedHello, deals []*checked
 	defer destroyAll(points)
 	shares := make([]*keyshare.Share, len(groups))
 	errs := make([]error, len(groups))
-	parallel(len(groups), func(v int) {
+	parallel.Each(len(groups), func(v int) {
 		shares[v], errs[v] = d.receiveKey(v, ssid, points, hellos, deals, groups[v])
 	})
 	for _, err := range errs {

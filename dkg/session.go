@@ -2,12 +2,10 @@ package dkg
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/claystack/dvkeys/internal/bls"
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 	"github.com/claystack/dvkeys/shamir"
 )
@@ -223,7 +221,7 @@ func checkPoints(s *session, _ *checkedHello, d *checkedDeal) Code {
 	t := s.params.Threshold
 	points := make([]bls.PublicKey, len(d.keys)*t)
 	faults := make([]Code, len(points))
-	parallel(len(points), func(i int) {
+	parallel.Each(len(points), func(i int) {
 		b := d.keys[i/t].points[i%t*pointSize : (i%t+1)*pointSize]
 		var err error
 		if points[i], err = bls.ParsePublicKey(b); err == nil {
@@ -257,7 +255,7 @@ func isInfinity(b []byte) bool {
 
 func checkKnowledge(s *session, _ *checkedHello, d *checkedDeal) Code {
 	faults := make([]Code, len(d.keys))
-	parallel(len(d.keys), func(v int) {
+	parallel.Each(len(d.keys), func(v int) {
 		proof, err := parseProof(d.keys[v].proof)
 		if err != nil {
 			faults[v] = CodePoint
@@ -316,26 +314,4 @@ func (d *checkedDeal) constants() [][]byte {
 		out[v] = k.points[:pointSize]
 	}
 	return out
-}
-
-// parallel calls f for 0 … n-1 on all cores, in pieces that outweigh the cost of
-// handing them out.
-func parallel(n int, f func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), n)
-	if workers < 2 {
-		for i := range n {
-			f(i)
-		}
-		return
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
-	}
-	wg.Wait()
 }

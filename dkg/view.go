@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -141,7 +142,7 @@ func (s *session) checkResult(w *view, c *checkedConfirm) Code {
 	}
 	c.signatures = make([][]keyshare.Signature, len(c.keys))
 	faults := make([]Code, len(c.keys))
-	parallel(len(c.keys), func(v int) {
+	parallel.Each(len(c.keys), func(v int) {
 		if len(c.keys[v].partials) != 1+len(w.roots[v]) {
 			faults[v] = CodePartial
 			return
@@ -181,7 +182,7 @@ func (w *view) checkPartials(list []*checkedConfirm) int {
 	keys := len(w.groups)
 	batches := min(runtime.GOMAXPROCS(0), keys)
 	good := make([]bool, batches)
-	parallel(batches, func(k int) {
+	parallel.Each(batches, func(k int) {
 		var claims []keyshare.Signed
 		for v := k * keys / batches; v < (k+1)*keys/batches; v++ {
 			for _, c := range list {

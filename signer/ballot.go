@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -69,7 +70,7 @@ func (b *ballot) hopeful(left int) bool {
 // are wanted in its place: those who sent nothing good have to be made up for.
 func (b *ballot) take(ctx context.Context, a answer) (wanted int) {
 	short := make([]int, len(a.numbers))
-	each(len(a.numbers), func(i int) {
+	parallel.Each(len(a.numbers), func(i int) {
 		v := b.open[a.numbers[i]]
 		if v == nil || ctx.Err() != nil {
 			return // it is signed, or nobody waits for it

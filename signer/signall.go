@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -115,7 +116,7 @@ func (b *batch) sign() {
 		}
 		of[t.Guard] = append(of[t.Guard], t)
 	}
-	each(len(guards), func(i int) { guards[i].sign(b.ctx, of[guards[i]]) })
+	parallel.Each(len(guards), func(i int) { guards[i].sign(b.ctx, of[guards[i]]) })
 	b.verify()
 }
 
@@ -135,7 +136,7 @@ func (b *batch) verify() {
 	}
 	start := time.Now()
 	if !keyshare.VerifyBatch(claims) {
-		each(len(tasks), func(i int) {
+		parallel.Each(len(tasks), func(i int) {
 			t := tasks[i]
 			t.signature, t.err = t.Guard.verified(t, t.signature, t.Guard.public.Verify)
 		})

@@ -2,10 +2,8 @@ package signer
 
 import (
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -21,7 +19,7 @@ func VerifyDeposits(n *Network, file []byte, o *DepositOptions) ([]*DepositData,
 	if err != nil {
 		return nil, err
 	}
-	each(len(items), func(i int) {
+	parallel.Each(len(items), func(i int) {
 		if it := &items[i]; it.data != nil {
 			it.faults = append(it.faults, it.data.faults(n, o)...)
 		}
@@ -39,18 +37,4 @@ func VerifyDeposits(n *Network, file []byte, o *DepositOptions) ([]*DepositData,
 		}
 	}
 	return collect(items)
-}
-
-// each calls f for 0 to n-1, on as many goroutines as there are processors.
-func each(n int, f func(i int)) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
-	}
-	workers.Wait()
 }

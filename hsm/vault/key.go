@@ -8,13 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/claystack/dvkeys/hsm"
 	"github.com/claystack/dvkeys/hsm/vault/internal/wire"
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -91,16 +89,7 @@ func parseSignatures(sigs []keyshare.Signature, signed wire.Signed) error {
 		return nonsense(signing, "the engine answered with %d signatures, asked for %d", len(signed.Signatures), len(sigs))
 	}
 	errs := make([]error, len(sigs))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(len(sigs), runtime.GOMAXPROCS(0)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(sigs)); i = next.Add(1) - 1 {
-				sigs[i], errs[i] = parseSignature(signed.Signatures[i])
-			}
-		})
-	}
-	workers.Wait()
+	parallel.Each(len(sigs), func(i int) { sigs[i], errs[i] = parseSignature(signed.Signatures[i]) })
 	for i, err := range errs {
 		if err != nil {
 			return nonsense(signing, "signature %d of the engine is none: %v", i, err)

@@ -2,11 +2,9 @@ package ssv
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
+	"github.com/claystack/dvkeys/internal/parallel"
 	"github.com/claystack/dvkeys/keyshare"
 )
 
@@ -49,7 +47,7 @@ func verifyFile(f *File, o *VerifyOptions, item func(r *faults, it *Item)) error
 		o = &VerifyOptions{}
 	}
 	items := make([]*faults, len(f.Items))
-	parallel(len(items), func(i int) {
+	parallel.Each(len(items), func(i int) {
 		items[i] = newFaults(i)
 		item(items[i], &f.Items[i])
 	})
@@ -211,18 +209,4 @@ func (r *faults) expected(it *Item, o *VerifyOptions) {
 			r.add("data.operators", "lack the expected operator %d", op.ID)
 		}
 	}
-}
-
-// parallel calls f for 0 to n-1 on all processors and returns when all are done.
-func parallel(n int, f func(i int)) {
-	var next atomic.Int64
-	var done sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		done.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
-	}
-	done.Wait()
 }

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/claystack/dvkeys/internal/parallel"
 )
 
 // processors is how many signatures are computed at a time: one on each that the process may use.
@@ -64,15 +66,4 @@ func (b *backend) chunks(ctx context.Context, n, most int, f func(from, to int) 
 const maxTogether = 32
 
 // together calls f(0) … f(n-1), several at a time. It is for what waits; what computes goes through compute. No f panics.
-func together(n int, f func(i int)) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(n, maxTogether) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				f(int(i))
-			}
-		})
-	}
-	workers.Wait()
-}
+func together(n int, f func(i int)) { parallel.EachBy(maxTogether, n, f) }
