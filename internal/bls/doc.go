@@ -13,8 +13,8 @@
 // time. A [PublicKey] or [Signature] is a decoded blst point. herumi's library is
 // the second opinion: [VerifyIndependent] and [VerifyBatchIndependent] ask it
 // whether signatures that blst made are right, before one that can not be taken
-// back leaves the process. No other package imports either, and none needs to know that there
-// are two.
+// back leaves the process. No other package imports either, and none needs to
+// know that there are two.
 //
 // # Secrets
 //

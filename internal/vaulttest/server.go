@@ -157,15 +157,16 @@ func (s *Server) prepare(tb testing.TB) {
 		s.Plugins = filepath.Join(s.dir, "plugins")
 		must(tb, os.Mkdir(s.Plugins, 0o700))
 	}
-	if s.options.Plugin {
-		built, err := buildPlugin()
+	install := func(name string, build func() (*os.File, error)) {
+		program, err := build()
 		must(tb, err)
-		must(tb, copyFile(built, filepath.Join(s.Plugins, PluginName)))
+		must(tb, copyFile(program, filepath.Join(s.Plugins, name)))
+	}
+	if s.options.Plugin {
+		install(PluginName, buildPlugin)
 	}
 	if s.options.Kubernetes {
-		built, err := buildKubernetes()
-		must(tb, err)
-		must(tb, copyFile(built, filepath.Join(s.Plugins, kubernetesName)))
+		install(kubernetesName, buildKubernetes)
 	}
 	must(tb, s.configure())
 }

@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -84,13 +83,24 @@ func (b *backend) make(ctx context.Context, s logical.Storage, list []*making) {
 		lock.Lock()
 		defer lock.Unlock()
 	}
-	together(len(list), func(i int) { list[i].err = b.store(ctx, s, list[i]) })
+	b.advance(list, func(m *making) error { return b.store(ctx, s, m) })
 	b.publish(ctx, s, list)
+}
+
+// advance takes those that go on a step further, several at a time.
+func (b *backend) advance(list []*making, step func(*making) error) {
+	together(len(list), func(i int) {
+		m := list[i]
+		if m.err != nil {
+			return
+		}
+		defer b.recovered(&m.err)
+		m.err = step(m)
+	})
 }
 
 // store finds the record of the name, or makes a key and its record. The caller holds the lock of the name.
 func (b *backend) store(ctx context.Context, s logical.Storage, m *making) (err error) {
-	defer b.recovered(&err)
 	if err := checkName(m.name); err != nil {
 		return err
 	}
@@ -112,16 +122,10 @@ func (b *backend) store(ctx context.Context, s logical.Storage, m *making) (err 
 // publish lets the names stand for stored keys, each after the key, as read back from storage, has made a test signature.
 // The caller holds the locks of the names.
 func (b *backend) publish(ctx context.Context, s logical.Storage, list []*making) {
-	together(len(list), func(i int) {
-		if m := list[i]; m.err == nil {
-			m.err = b.readBack(ctx, s, m)
-		}
-	})
+	b.advance(list, func(m *making) error { return b.readBack(ctx, s, m) })
 	b.testSign(ctx, list)
-	together(len(list), func(i int) {
-		if m := list[i]; m.err == nil {
-			m.err = s.Put(ctx, &logical.StorageEntry{Key: namePrefix + m.stored.Name, Value: []byte(hexKey(m.stored.PublicKey))})
-		}
+	b.advance(list, func(m *making) error {
+		return s.Put(ctx, &logical.StorageEntry{Key: namePrefix + m.stored.Name, Value: []byte(hexKey(m.stored.PublicKey))})
 	})
 	for _, m := range list {
 		if m.key != nil && (m.err != nil || b.ring.add(m.key, m.generation).once) {
@@ -131,7 +135,6 @@ func (b *backend) publish(ctx context.Context, s logical.Storage, list []*making
 }
 
 func (b *backend) readBack(ctx context.Context, s logical.Storage, m *making) (err error) {
-	defer b.recovered(&err)
 	_, m.generation = b.ring.get(m.stored.Name)
 	stored, err := readRecordOf(ctx, s, m.stored.Name, hexKey(m.stored.PublicKey))
 	if err != nil {
@@ -152,21 +155,10 @@ func (b *backend) testSign(ctx context.Context, list []*making) {
 	for _, m := range list {
 		if m.err == nil {
 			open, keys = append(open, m), append(keys, m.key.secret)
-			m.err = errUntested
 		}
 	}
-	err := b.chunks(ctx, len(open), maxVerified, func(from, to int) error {
-		for i, err := range hsm.TestSignAll(ctx, keys[from:to]...) {
-			open[from+i].err = err
-		}
-		return nil
-	})
-	for _, m := range open {
-		if errors.Is(m.err, errUntested) && err != nil {
-			m.err = err
-		}
+	errs := b.verified(ctx, len(open), func(from, to int) []error { return hsm.TestSignAll(ctx, keys[from:to]...) })
+	for i, m := range open {
+		m.err = errs[i]
 	}
 }
-
-// errUntested is that of a key or a signature which has not been found right.
-var errUntested = errors.New("dvkeys: a signature was made that does not verify")

@@ -78,7 +78,7 @@ func (b *backend) dutiesMany(ctx context.Context, req *logical.Request, d *frame
 		switch {
 		case err == nil:
 			results.Results[i].Results = desk.results(lists[i], want.Uncompressed)
-		case errors.Is(err, logical.ErrReadOnly) || err.Error() == logical.ErrReadOnly.Error():
+		case err.Error() == logical.ErrReadOnly.Error(): // which is all that is left of it between the processes
 			return nil, logical.ErrReadOnly // the request is sent on to a node that may write
 		default:
 			results.Results[i].Fault = wireFault(err)
@@ -156,23 +156,22 @@ func (d *desk) verify(ctx context.Context, lists ...[]judged) {
 		for i := range list {
 			if j := &list[i]; j.err == nil && irrevocable(j.duty) {
 				signed, claims = append(signed, j), append(claims, keyshare.Signed{PublicKey: j.signer, Root: j.root, Signature: j.signature})
-				j.err = errUntested
 			}
 		}
 	}
-	err := d.chunks(ctx, len(signed), maxVerified, func(from, to int) error {
-		good := keyshare.VerifyBatchIndependent(claims[from:to])
-		for i := from; i < to; i++ {
-			if c := claims[i]; good || c.PublicKey.VerifyIndependent(c.Root, c.Signature) {
-				signed[i].err = nil
+	errs := d.verified(ctx, len(signed), func(from, to int) []error {
+		errs := make([]error, to-from)
+		if claims := claims[from:to]; !keyshare.VerifyBatchIndependent(claims) {
+			for i, c := range claims {
+				if !c.PublicKey.VerifyIndependent(c.Root, c.Signature) {
+					errs[i] = errUnverified
+				}
 			}
 		}
-		return nil
+		return errs
 	})
-	for _, j := range signed {
-		if j.err != nil && err != nil {
-			j.err = err
-		}
+	for i, j := range signed {
+		j.err = errs[i]
 	}
 }
 

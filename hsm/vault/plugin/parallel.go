@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,28 @@ func (b *backend) chunks(ctx context.Context, n, most int, f func(from, to int) 
 		return *err
 	}
 	return nil
+}
+
+// errUnverified is that of a signature which has not been found right.
+var errUnverified = errors.New("dvkeys: a signature was made that does not verify")
+
+// verified calls verify for ranges of n signatures, as chunks does, and returns the error of each: for those that it did not
+// come to, why not.
+func (b *backend) verified(ctx context.Context, n int, verify func(from, to int) []error) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = errUnverified
+	}
+	err := b.chunks(ctx, n, maxVerified, func(from, to int) error {
+		copy(errs[from:to], verify(from, to))
+		return nil
+	})
+	for i := range errs {
+		if err != nil && errors.Is(errs[i], errUnverified) {
+			errs[i] = err
+		}
+	}
+	return errs
 }
 
 // maxTogether is how many elements of a batch wait for the storage at the same time.

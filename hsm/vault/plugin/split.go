@@ -49,8 +49,8 @@ func (b *backend) splitMany(ctx context.Context, req *logical.Request, _ *framew
 	if err != nil {
 		return nil, err
 	}
-	if n := len(want.Requests); n < 1 || n > 1 && n*len(to) > wire.MaxOperators {
-		return nil, invalid("dvkeys: there are %d requests for %d operators, 1 to %d expected", n, len(to), max(1, wire.MaxOperators/len(to)))
+	if n := len(want.Requests); n < 1 || n*len(to) > wire.MaxOperators {
+		return nil, invalid("dvkeys: there are %d requests for %d operators, 1 to %d expected", n, len(to), wire.MaxOperators/len(to))
 	}
 	split := wire.SplittedMany{Results: make([]wire.SplittedKey, len(want.Requests))}
 	errs := make([]error, len(want.Requests))
